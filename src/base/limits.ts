@@ -1,0 +1,32 @@
+/** Every bound that the API promises, in one place. Units are in the names. */
+export const LIMITS = {
+  idMaxChars: 128,
+  modelMaxChars: 256,
+  secretMaxChars: 512,
+  actorMaxChars: 256,
+  providerRequestIdMaxChars: 256,
+  /** Largest request that a door reads. */
+  requestMaxBytes: 1024 * 1024,
+  usageRecordsMax: 500,
+  placementsMax: 500,
+  priceItemsMax: 5_000,
+  labelsMax: 16,
+  labelNameMaxChars: 63,
+  labelValueMaxChars: 128,
+  keysPageMax: 100,
+  keysPageDefault: 50,
+  chargesPageMax: 500,
+  chargesPageDefault: 50,
+  balanceGrantsMax: 100,
+  placementMaxMs: 24 * 3_600_000,
+  occurPastMaxMs: 35 * 86_400_000,
+  occurFutureMaxMs: 5 * 60_000,
+  /** The most tokens, milliseconds or bytes·seconds in one record: 10^15, far above anything real, far below 64 bits. */
+  quantityMax: 1_000_000_000_000_000n,
+  byokReuseMs: 5 * 60_000,
+  holdMs: 15 * 60_000,
+  openHoldsPerAccountMax: 1_000,
+  openHoldsPerHostMax: 10_000,
+  /** A deadline of ours for callers that name none. */
+  defaultDeadlineMs: 30_000,
+} as const;
