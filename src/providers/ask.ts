@@ -1,0 +1,63 @@
+/** One bounded question to a provider. */
+export interface Question {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Aborts when the answer is not wanted any more. */
+  readonly signal?: AbortSignal | undefined;
+  /** From the request's start to the end of what is read of the body. */
+  readonly deadlineMs: number;
+  /** How much of the body is read, after decompression. */
+  readonly bodyMaxBytes: number;
+}
+
+/** What came back. `truncated`: the body went on after `bodyText`. */
+export interface BoundedAnswer {
+  readonly status: number;
+  readonly bodyText: string;
+  readonly truncated: boolean;
+  readonly retryAfter?: string;
+}
+
+/**
+ * Sends one GET and reads at most `bodyMaxBytes` of the answer. Redirects are answers, never followed: the credential must reach no host that
+ * the provider table does not name. Throws what `fetch` throws, also when the deadline passes or `signal` aborts; the text of it may quote a
+ * header, so callers must not hand it on.
+ */
+export async function askProvider(fetchOne: typeof fetch, question: Question): Promise<BoundedAnswer> {
+  // A timer of our own, which ends with the question: AbortSignal.timeout would keep one for the whole deadline after every quick answer.
+  const ender = new AbortController();
+  const end = (): void => ender.abort();
+  const timer = setTimeout(end, question.deadlineMs);
+  question.signal?.addEventListener("abort", end, { once: true });
+  if (question.signal?.aborted === true) end();
+  try {
+    const { url, headers } = question;
+    const response = await fetchOne(url, { method: "GET", headers, redirect: "manual", signal: ender.signal });
+    const retryAfter = response.headers.get("retry-after");
+    return {
+      status: response.status,
+      ...(await readBounded(response.body, question.bodyMaxBytes)),
+      ...(retryAfter === null ? {} : { retryAfter }),
+    };
+  } finally {
+    clearTimeout(timer);
+    question.signal?.removeEventListener("abort", end);
+  }
+}
+
+async function readBounded(
+  body: ReadableStream<Uint8Array> | null,
+  maxBytes: number,
+): Promise<{ bodyText: string; truncated: boolean }> {
+  if (body === null) return { bodyText: "", truncated: false };
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop cancels the stream, and with it the rest of the download.
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxBytes) break;
+  }
+  const read = Buffer.concat(chunks);
+  return { bodyText: read.toString("utf8", 0, Math.min(bytes, maxBytes)), truncated: bytes > maxBytes };
+}
