@@ -1,0 +1,193 @@
+import type { Clock } from "../base/clock.ts";
+import { type Code, PloriError, REASONS, refuse } from "../base/errors.ts";
+import { createIdMinter, type MintId } from "../base/ids.ts";
+import { LIMITS } from "../base/limits.ts";
+import type { Log } from "../base/log.ts";
+import type { Status } from "../gen/google/rpc/status_pb.ts";
+import type { Caller } from "../identity/roles.ts";
+import { authorise, type Identified, RPC_TABLE, type RpcTable } from "../identity/rpc-table.ts";
+import type { ActiveCall } from "./active-call.ts";
+import type { Peer } from "./peer.ts";
+import { refusalToStatus, thrownToRefusal } from "./status.ts";
+
+/** Learns of every finished call, for metrics. Must not throw. */
+export interface CallObserver {
+  called(rpc: string, code: Code | "OK", durationMs: number): void;
+}
+
+/** Learns of every call that the RPC table denied, for the audit. Must not throw. */
+export type OnDenied = (caller: Identified, rpc: string) => void;
+
+/** What the dispatcher needs. */
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly observer: CallObserver;
+  readonly onDenied: OnDenied;
+  readonly table?: RpcTable;
+  /** More calls at a time are refused with OVERLOADED. */
+  readonly callsInFlightMax?: number;
+  readonly defaultDeadlineMs?: number;
+}
+
+const CALLS_IN_FLIGHT_MAX = 10_000;
+
+/** The one path that every call takes, whichever door it came through: identity, role, capacity, deadline, handler, error mapping, metrics. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #table: RpcTable;
+  readonly #callsInFlightMax: number;
+  readonly #deadlineMs: number;
+  readonly #mintRequestId: MintId;
+  /** In the order in which they began, which is the order of their deadlines, since all have the same: one timer serves them all. */
+  readonly #calls = new Set<ActiveCall>();
+  #timer: NodeJS.Timeout | undefined;
+  #isDraining = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#table = options.table ?? RPC_TABLE;
+    this.#callsInFlightMax = options.callsInFlightMax ?? CALLS_IN_FLIGHT_MAX;
+    this.#deadlineMs = options.defaultDeadlineMs ?? LIMITS.defaultDeadlineMs;
+    this.#mintRequestId = createIdMinter(options.clock);
+  }
+
+  get inFlight(): number {
+    return this.#calls.size;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Lets the peer call this RPC of ours, or throws why not: IDENTITY_INVALID, ROLE_NOT_ALLOWED, DRAINING or OVERLOADED. */
+  admit(rpc: string, peer: Peer | undefined): Caller {
+    const identified = this.identify(rpc, peer);
+    if (this.#isDraining) throw refuse("DRAINING", "This process is shutting down. Call again; another one answers.");
+    if (this.#calls.size >= this.#callsInFlightMax)
+      throw refuse("OVERLOADED", "Too many calls are under way; nothing was done. Back off, then call again.");
+    // The table lets identities without a role call the doors' own services only, and those are not admitted but identified.
+    if (identified.kind !== "caller") throw identityInvalid("NO_ROLE");
+    return identified.caller;
+  }
+
+  /** Checks identity and role alone, for the doors' own services, which must answer while the process drains. Throws IDENTITY_INVALID or ROLE_NOT_ALLOWED. */
+  identify(rpc: string, peer: Peer | undefined): Exclude<Peer, { readonly kind: "refused" }> {
+    if (peer === undefined) throw identityInvalid("CONNECTION_CLOSED");
+    if (peer.kind === "refused") throw identityInvalid(peer.why);
+    // A connection is ended when its certificate ends, but not to the millisecond.
+    if (peer.notAfterMs <= this.#options.clock.nowMs()) throw identityInvalid("EXPIRED");
+    const identified = peer.kind === "caller" ? peer.caller : peer;
+    try {
+      authorise(identified, rpc, this.#table);
+    } catch (denial) {
+      this.#options.onDenied(identified, rpc);
+      throw denial;
+    }
+    return peer;
+  }
+
+  /** Runs a call that was admitted and answers it exactly once. `callerDeadlineMs` is how long the caller waits; ours holds when it is shorter. */
+  run(call: ActiveCall, callerDeadlineMs = Number.POSITIVE_INFINITY): void {
+    call.startedMs = this.#options.clock.monotonicMs();
+    call.deadlineMs = call.startedMs + this.#deadlineMs;
+    this.#calls.add(call);
+    this.#timer ??= setTimeout(() => this.#endOverdue(), this.#deadlineMs).unref();
+    if (callerDeadlineMs < this.#deadlineMs)
+      call.timer = setTimeout(() => this.#endEarly(call, deadlineExceeded()), callerDeadlineMs).unref();
+    void this.#perform(call);
+  }
+
+  /** The status for something thrown; what is not a refusal of ours is logged under a request id and told as a fixed message. Counts the call. */
+  refused(rpc: string, thrown: unknown, durationMs: number): Status {
+    let requestId: string | undefined;
+    const refusal = thrownToRefusal(thrown, () => {
+      requestId = this.#mintRequestId();
+      return requestId;
+    });
+    if (requestId !== undefined || refusal.reason === "INTERNAL" || refusal.reason === "RECORD_CORRUPT")
+      this.#options.log.error("call failed", { requestId, rpc, err: thrown });
+    this.#options.observer.called(rpc, REASONS[refusal.reason].code, durationMs);
+    return refusalToStatus(refusal);
+  }
+
+  /** Counts a call of the doors' own services. */
+  finished(rpc: string, durationMs: number): void {
+    this.#options.observer.called(rpc, "OK", durationMs);
+  }
+
+  /** Refuses new calls from now on; resolves when those in flight have ended. What is left after `graceMs` is ended with DRAINING. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true;
+    if (this.#calls.size === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+    });
+    const timer = setTimeout(() => {
+      const reason = refuse("DRAINING", "This process shut down before the answer was ready. Call again.");
+      for (const call of this.#calls) this.#endEarly(call, reason);
+    }, graceMs);
+    await idle;
+    clearTimeout(timer);
+  }
+
+  async #perform(call: ActiveCall): Promise<void> {
+    try {
+      const response = await call.rpc.handle(call.readRequest(), call);
+      if (call.isOver) return;
+      call.succeed(response);
+      this.#end(call);
+      const { observer, clock } = this.#options;
+      observer.called(call.rpc.name, call.isGone() ? "CANCELLED" : "OK", clock.monotonicMs() - call.startedMs);
+    } catch (thrown) {
+      if (!call.isOver) this.#fail(call, thrown);
+      else if (!(thrown instanceof PloriError))
+        this.#options.log.error("call failed after its end", { rpc: call.rpc.name, err: thrown });
+    }
+  }
+
+  #fail(call: ActiveCall, thrown: unknown): void {
+    this.#end(call);
+    const durationMs = this.#options.clock.monotonicMs() - call.startedMs;
+    call.fail(this.refused(call.rpc.name, thrown, durationMs));
+  }
+
+  #end(call: ActiveCall): void {
+    call.isOver = true;
+    if (call.timer !== undefined) clearTimeout(call.timer);
+    this.#calls.delete(call);
+    if (this.#calls.size === 0) this.#whenIdle?.();
+  }
+
+  #endEarly(call: ActiveCall, reason: PloriError): void {
+    if (call.isOver) return;
+    call.abort(reason);
+    this.#fail(call, reason);
+  }
+
+  #endOverdue(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#timer = undefined;
+    for (const call of this.#calls) {
+      if (call.deadlineMs > nowMs) {
+        this.#timer = setTimeout(() => this.#endOverdue(), Math.ceil(call.deadlineMs - nowMs)).unref();
+        return;
+      }
+      this.#endEarly(call, deadlineExceeded());
+    }
+  }
+}
+
+function deadlineExceeded(): PloriError {
+  return refuse(
+    "DEADLINE_EXCEEDED",
+    "The deadline passed before the answer was ready. What was asked may still happen.",
+  );
+}
+
+function identityInvalid(rule: string): PloriError {
+  return refuse("IDENTITY_INVALID", `The client certificate is not a valid X.509-SVID of this trust domain: ${rule}.`, {
+    rule,
+  });
+}

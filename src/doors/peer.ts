@@ -1,0 +1,24 @@
+import { type RoleMap, roleOf } from "../identity/role-map.ts";
+import type { Caller } from "../identity/roles.ts";
+import { readSvid, type SvidFault } from "../identity/svid.ts";
+
+/** Who stands at the other end of a connection: read from its certificate once, when the connection begins. */
+export type Peer =
+  | { readonly kind: "caller"; readonly caller: Caller; readonly notAfterMs: number }
+  /** A valid SVID that the role map gives no role: it may ask for health and reflection only. */
+  | { readonly kind: "no-role"; readonly spiffeId: string; readonly notAfterMs: number }
+  /** The chain is ours, but the certificate breaks an SVID rule. */
+  | { readonly kind: "refused"; readonly why: SvidFault; readonly notAfterMs: number };
+
+/** Reads the peer from its leaf certificate (DER). Never throws. */
+export function readPeer(
+  certificate: Uint8Array,
+  rules: { readonly trustDomain: string; readonly roleMap: RoleMap; readonly nowMs: number },
+): Peer {
+  const svid = readSvid(certificate, rules);
+  if (svid.kind === "refused") return { kind: "refused", why: svid.why, notAfterMs: Number.POSITIVE_INFINITY };
+  const { spiffeId, notAfterMs } = svid;
+  const role = roleOf(rules.roleMap, svid.path);
+  if (role === undefined) return { kind: "no-role", spiffeId, notAfterMs };
+  return { kind: "caller", caller: { spiffeId, ...role }, notAfterMs };
+}
