@@ -10,6 +10,7 @@ export type AuditKind =
   | "agents.removed"
   | "credits.granted"
   | "prices.published"
+  | "usage.recorded"
   | "data-key.created"
   | "service.started";
 

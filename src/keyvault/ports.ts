@@ -1,0 +1,96 @@
+import type { Mutation, RequestKey } from "../audit/mutation.ts";
+import type { Provider } from "../base/provider.ts";
+import type { Secret } from "../base/secret.ts";
+import type { Verdict } from "../providers/verdict.ts";
+import type { SealedRecord } from "../seal/ports.ts";
+
+/** How a key came to be here. */
+export type KeySource = "PASTED" | "ONE_CLICK";
+
+/** What is known about a key (DESIGN §3: only our own probe sets DEAD or BLOCKED). */
+export type KeyState = "ACTIVE" | "UNVERIFIED" | "RATE_LIMITED" | "EXHAUSTED" | "BLOCKED" | "DEAD" | "UNREADABLE";
+
+/** What a provider tells about a key's allowance; an absent field: no limit, or not told. */
+export interface KeyLimits {
+  readonly limitUsdNano?: bigint;
+  readonly remainingUsdNano?: bigint;
+  readonly expireMs?: number;
+}
+
+/** That a key exists and how it is. Holds no part of the key: safe to store as an answer, to log, and to return. */
+export interface KeyRecord {
+  readonly account: string;
+  /** Names the key within its account: the provider's slug for users' keys. */
+  readonly keyId: string;
+  readonly provider: Provider;
+  /** Counts the keys that the account connected for the provider, from 1; never used twice, not even after a removal. */
+  readonly version: number;
+  /** Counts the changes of this version, from 1; with `version` it makes the etag. */
+  readonly revision: number;
+  readonly source: KeySource;
+  readonly state: KeyState;
+  /** A short phrase of ours; empty when there is nothing to say. */
+  readonly stateReason: string;
+  readonly stateUntilMs?: number;
+  readonly limits?: KeyLimits;
+  readonly createMs: number;
+  readonly verifyMs?: number;
+  readonly lastUsedMs?: number;
+}
+
+/** A key as it is stored. */
+export interface StoredKey {
+  readonly record: KeyRecord;
+  readonly sealed: SealedRecord;
+}
+
+/** What a new key, or a new version of one, replaces: the version that was current when the caller looked, 0 for none. */
+export interface NewKey extends StoredKey {
+  readonly replacesVersion: number;
+}
+
+/** Where sealed keys are kept. Every method may throw STORAGE_FULL, OVERLOADED or DRAINING. */
+export interface KeyStore {
+  /** The account's key with that id, or undefined. */
+  find(account: string, keyId: string): Promise<KeyRecord | undefined>;
+  /** The account's keys ordered by key id, those after `afterKeyId`, at most `limit`. One unreadable row never breaks the list. */
+  list(account: string, limit: number, afterKeyId: string): Promise<readonly KeyRecord[]>;
+  /** The highest version that the account ever had for the provider; 0 when none. The next key takes the one after it. */
+  lastVersion(account: string, provider: Provider): Promise<number>;
+  /**
+   * Stores a key durably, in one transaction with its mutation, in place of `replacesVersion`; the older version's sealed bytes are overwritten.
+   * Returns the record as stored, or, for a repeated request id, the first answer. Returns "raced" and writes nothing when another version was stored
+   * since the caller looked (its version is taken, or `replacesVersion` is no longer current): look again and seal again.
+   */
+  put(key: NewKey, mutation: Mutation): Promise<KeyRecord | "raced">;
+  /**
+   * Removes a key: its sealed bytes are gone from the table when this resolves. `etag` empty: whatever it is.
+   * Throws KEY_NOT_FOUND, or ETAG_MISMATCH when the key changed. Returns the record as it was.
+   */
+  delete(account: string, keyId: string, etag: string, mutation: Mutation): Promise<KeyRecord>;
+  /** The answer given before under this request id, or undefined. Throws REQUEST_ID_CONFLICT. */
+  findAnswer(request: RequestKey): Promise<KeyRecord | undefined>;
+}
+
+/** Asks a provider about a key. */
+export interface KeyProber {
+  /**
+   * One bounded request to the provider's validation endpoint. Never throws for what the provider does: silence and nonsense are verdicts too.
+   * The secret stays the caller's to wipe.
+   */
+  probe(
+    provider: Provider,
+    secret: Secret,
+    signal?: AbortSignal,
+  ): Promise<Pick<Verdict, "outcome" | "reason" | "limits" | "retryAfterMs">>;
+}
+
+/** The etag of a key: changes with every change of it. */
+export function etagOf(record: Pick<KeyRecord, "version" | "revision">): string {
+  return `${record.version}.${record.revision}`;
+}
+
+/** The resource name of a key. */
+export function keyName(account: string, keyId: string): string {
+  return `accounts/${account}/keys/${keyId}`;
+}

@@ -1,0 +1,84 @@
+import type { Payer, Provider } from "../base/provider.ts";
+import type { CatalogueModel } from "./catalogue/catalogue-model.ts";
+import type { RoutableKey } from "./ports.ts";
+
+/** Why a key that would serve the model cannot serve it now. */
+export type KeyTrouble = "KEY_DEAD" | "KEY_EXHAUSTED" | "KEY_BLOCKED" | "KEY_UNREADABLE" | "KEY_RATE_LIMITED";
+
+/** Why a candidate got its verdict: the words of `plori.router.v1.RouteReason`. */
+export type RouteReason =
+  | "PINNED_BY_REQUEST"
+  | "QUALIFIED"
+  | "NATIVE_KEY"
+  | "OPENROUTER_KEY"
+  | "HOSTED"
+  | "NO_KEY"
+  | "MODEL_NOT_SERVED"
+  | "NOT_HOSTED"
+  | "NO_PLATFORM_KEY"
+  | "OTHER_PROVIDER_PINNED"
+  | "OWN_KEY_FIRST"
+  | KeyTrouble;
+
+/** What became of a candidate: the words of `plori.router.v1.Verdict`. */
+export type CandidateVerdict = "CHOSEN" | "SKIPPED" | "REFUSED" | "NOT_NEEDED";
+
+/** One way in which a call could go. */
+export interface Candidate {
+  /** Absent: plori's hosted credits in general, when no provider would serve the model for them. */
+  readonly provider?: Provider;
+  readonly payer: Payer;
+  /** The resource name of the account's key; empty when there is none, or when it is ours. */
+  readonly key: string;
+  /** Empty when the provider does not know the model. */
+  readonly upstreamModel: string;
+  readonly verdict: CandidateVerdict;
+  readonly reason: RouteReason;
+}
+
+/** What the decision needs to know of a key. */
+export type KeyStanding = Pick<RoutableKey, "account" | "keyId" | "provider" | "state" | "stateUntilMs">;
+
+/** Why a call is refused: words of the error reasons. */
+export type RouteRefusalReason = "MODEL_UNKNOWN" | "PIN_WITHOUT_KEY" | "PROVIDER_UNREACHABLE" | KeyTrouble;
+
+/** The decision to send the call somewhere. */
+export interface RouteDecision<K extends KeyStanding> {
+  readonly kind: "route";
+  readonly payer: Payer;
+  readonly provider: Provider;
+  /** The id to send, verbatim. */
+  readonly upstreamModel: string;
+  readonly key: K;
+  readonly reason: RouteReason;
+  /** What the catalogue knows of the model; always there on hosted routes. */
+  readonly model?: CatalogueModel;
+  readonly candidates: readonly Candidate[];
+}
+
+/** The decision to refuse the call. */
+export interface RouteRefusal {
+  readonly kind: "refused";
+  readonly reason: RouteRefusalReason;
+  /** The provider that it is about. */
+  readonly provider?: Provider;
+  /** When a retry may help, in milliseconds since the epoch. */
+  readonly retryAtMs?: number;
+  readonly model?: CatalogueModel;
+  readonly candidates: readonly Candidate[];
+}
+
+/** What became of a call; `needs-platform-keys`: decide again with them, the account's own keys do not settle it. */
+export type Decision<K extends KeyStanding> =
+  | RouteDecision<K>
+  | RouteRefusal
+  | { readonly kind: "needs-platform-keys" };
+
+/** What an account wants when a key of its own that would serve cannot. */
+export interface RoutingPolicy {
+  /** STOP refuses; OTHER_KEYS tries the account's next key; CREDITS also falls to hosted credits. */
+  readonly onKeyFailure: "STOP" | "OTHER_KEYS" | "CREDITS";
+}
+
+/** The policy of accounts that chose none: nothing is ever paid from elsewhere in silence. */
+export const DEFAULT_POLICY: RoutingPolicy = { onKeyFailure: "STOP" };

@@ -1,0 +1,43 @@
+import type { FieldChecker } from "../base/fields.ts";
+import { LIMITS } from "../base/limits.ts";
+import { PROVIDERS, type Provider } from "../base/provider.ts";
+
+const SEPARATOR = "::";
+
+/** A model as a call names it. */
+export interface ModelName {
+  /** The id without the qualifying provider; never changed in any other way. */
+  readonly id: string;
+  /** The provider of the form `provider::id`; the id is then that provider's own and sent verbatim. */
+  readonly qualifiedBy?: Provider;
+}
+
+/**
+ * Reads a model's name. It is qualified only when the text before the first `::` is exactly a provider's slug: OpenAI's fine-tunes
+ * (`ft:gpt-4o-mini:org::id`) hold `::` too.
+ */
+export function parseModelName(name: string): ModelName {
+  const at = name.indexOf(SEPARATOR);
+  if (at < 0) return { id: name };
+  const slug = name.slice(0, at);
+  const provider = PROVIDERS.find((known) => known === slug);
+  return provider === undefined ? { id: name } : { id: name.slice(at + SEPARATOR.length), qualifiedBy: provider };
+}
+
+/** Notes what is wrong with a call's model and pin. Returns the name, which is only good when nothing was noted. */
+export function checkModelName(fields: FieldChecker, name: string, pin: Provider | undefined): ModelName {
+  fields.text("model", name, 1, LIMITS.modelMaxChars);
+  const model = name.length <= LIMITS.modelMaxChars ? parseModelName(name) : { id: "" };
+  if (name !== "")
+    fields.check(
+      model.id !== "" || name.length > LIMITS.modelMaxChars,
+      "model",
+      "must name a model after the provider",
+    );
+  fields.check(
+    pin === undefined || model.qualifiedBy === undefined || model.qualifiedBy === pin,
+    "provider",
+    "must be the provider that the model is qualified by, or be left out",
+  );
+  return model;
+}

@@ -1,0 +1,147 @@
+import type { Mutation } from "../audit/mutation.ts";
+import type { Payer, Provider } from "../base/provider.ts";
+import type { Secret } from "../base/secret.ts";
+
+/** A key as the router sees it: whether it can serve, and what is needed to open it. */
+export interface RoutableKey {
+  readonly account: string;
+  readonly keyId: string;
+  readonly provider: Provider;
+  readonly version: number;
+  readonly state: "ACTIVE" | "UNVERIFIED" | "RATE_LIMITED" | "EXHAUSTED" | "BLOCKED" | "DEAD" | "UNREADABLE";
+  /** Until when the state holds; absent: until something changes it. */
+  readonly stateUntilMs?: number;
+  readonly sealed: { readonly dataKeyId: string; readonly dataKeyVersion: number; readonly bytes: Uint8Array };
+}
+
+/** The keys of accounts. Cached by its adapter and never staler than the last acknowledged change. */
+export interface KeyDirectory {
+  /** Every key of the account, at most one per provider; empty for an unknown account. */
+  keysOf(account: string): Promise<readonly RoutableKey[]>;
+}
+
+/** Opens keys. */
+export interface CredentialOpener {
+  /** The credential. The receiver wipes it. Throws KMS_UNAVAILABLE, KEY_UNREADABLE or RECORD_CORRUPT. */
+  open(key: RoutableKey): Promise<Secret>;
+  /** As `open`, without waiting, when everything needed is warm; undefined when `open` must be asked. */
+  openWarm(key: RoutableKey): Secret | undefined;
+}
+
+/** Where and how a provider is called. */
+export interface ProviderEndpoint {
+  /** Without a trailing slash; `/chat/completions` is appended to it. */
+  readonly baseUrl: string;
+  /** The header that carries the credential, and what stands before the credential in it. */
+  readonly credentialHeader: string;
+  readonly credentialPrefix: string;
+  /** Further headers to send. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Tells where and how a provider is called: from our own provider table or the operator's override, never from a caller or the database. */
+export type EndpointOf = (provider: Provider) => ProviderEndpoint;
+
+/** That an agent runs on a host. */
+export interface Placement {
+  readonly account: string;
+  readonly agent: string;
+  readonly host: string;
+  readonly generation: bigint;
+  readonly expireMs: number;
+}
+
+/** Names an agent whose placement ends; generation 0: whatever it is. */
+export interface AgentRef {
+  readonly account: string;
+  readonly agent: string;
+  readonly generation: bigint;
+}
+
+/** Which agents run where. Cached by its adapter and never staler than the last acknowledged change. */
+export interface PlacementStore {
+  /** Where the agent is placed, expired or not. One whose placement was removed is undefined, or given as expired. */
+  find(account: string, agent: string): Promise<Placement | undefined>;
+  /**
+   * Places all or none, durably, in one transaction with the mutation. A higher generation moves the agent, the same one from the same host renews;
+   * anything else throws STALE_GENERATION (metadata: `account`, `agent`, `generation` of the first stale one, `stale_count`).
+   */
+  place(placements: readonly Placement[], mutation: Mutation): Promise<readonly Placement[]>;
+  /**
+   * Ends the placements that are not newer than asked for. Returns how many ended: expired ones had ended already. The generation stays
+   * remembered, so that a late order of an older one does not place the agent again.
+   */
+  remove(agents: readonly AgentRef[], mutation: Mutation): Promise<{ readonly removedCount: number }>;
+}
+
+/** A credential that is about to leave: the facts of its route. */
+export interface Release {
+  readonly routeId: string;
+  readonly timeMs: number;
+  /** The SPIFFE id of the host that asks, and the host's id. */
+  readonly caller: string;
+  readonly host: string;
+  readonly account: string;
+  readonly agent: string;
+  readonly callId: string;
+  readonly provider: Provider;
+  /** The model as the agent named it. */
+  readonly model: string;
+  readonly upstreamModel: string;
+  /** The catalogue's canonical id, empty when the catalogue does not know the model. Prices that name no provider go by it. */
+  readonly canonicalModel: string;
+  readonly payer: Payer;
+  /** Whose key: the account itself, or the platform's account. */
+  readonly keyAccount: string;
+  readonly keyId: string;
+  readonly keyVersion: number;
+  /** Until when the route may be reused; equal to `timeMs` when it serves one call. */
+  readonly reuseUntilMs: number;
+  /** Why this way was chosen: a word of the router's closed set. */
+  readonly reason: string;
+  /** Hosted routes: how large a hold to place. */
+  readonly hold?: HoldRequest;
+}
+
+/** How large a hosted call may get. */
+export interface HoldRequest {
+  /** The id that a new hold takes. */
+  readonly holdId: string;
+  /** Input tokens to assume: the estimate, at least the floor. */
+  readonly inputTokens: bigint;
+  /** The most output tokens: the estimate, or the model's maximum. */
+  readonly maxOutputTokens: bigint;
+  /** Below so many output tokens a call is not worth making. */
+  readonly minOutputTokens: bigint;
+}
+
+/** What was recorded, and set aside. */
+export interface Released {
+  /** The price version that the route is pinned to; 0 when nothing was published yet. */
+  readonly priceVersion: number;
+  readonly hold?: {
+    readonly holdId: string;
+    readonly amountNano: bigint;
+    readonly expireMs: number;
+    readonly maxOutputTokens: bigint;
+  };
+}
+
+/** Records that a credential leaves. */
+export interface ReleaseLog {
+  /**
+   * Records the route and its audit, and for a hosted route the hold, in one transaction; resolves when all of it is durable. The credential must
+   * not leave before. A hosted call id that has an open hold of this host with the same request gives that hold again.
+   * Throws PRICE_NOT_FOUND, CREDITS_EXHAUSTED (metadata `available`, `required`), TOO_MANY_HOLDS, CALL_SETTLED, REQUEST_ID_CONFLICT (same call id,
+   * another payload), AGENT_NOT_PLACED (the call id is another host's), STORAGE_FULL, OVERLOADED, DRAINING.
+   */
+  release(release: Release): Promise<Released>;
+  /** Records a refused release, without making anybody wait for it. */
+  denied(denial: {
+    readonly timeMs: number;
+    readonly caller: string;
+    readonly account: string;
+    readonly agent: string;
+    readonly reason: string;
+  }): void;
+}

@@ -1,0 +1,195 @@
+import type { Clock } from "../base/clock.ts";
+import { invariant, PloriError } from "../base/errors.ts";
+import { FieldChecker } from "../base/fields.ts";
+import type { MintId } from "../base/ids.ts";
+import { LIMITS } from "../base/limits.ts";
+import { PLATFORM_ACCOUNT, type Provider } from "../base/provider.ts";
+import type { Caller } from "../identity/roles.ts";
+import { keyName } from "../keyvault/ports.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { checkPlacement, notPlaced } from "./check-placement.ts";
+import { decide } from "./decide.ts";
+import { DEFAULT_POLICY, type RouteDecision } from "./decision.ts";
+import { checkEstimate, type Estimate, holdRequest } from "./hold-request.ts";
+import { checkModelName, type ModelName } from "./model-name.ts";
+import type {
+  CredentialOpener,
+  EndpointOf,
+  KeyDirectory,
+  Placement,
+  PlacementStore,
+  Release,
+  Released,
+  ReleaseLog,
+  RoutableKey,
+} from "./ports.ts";
+import { routeRefusalError } from "./refusal-message.ts";
+import type { Route } from "./route.ts";
+
+/** What resolving a route needs. */
+export interface ResolveRouteDeps {
+  readonly placements: Pick<PlacementStore, "find">;
+  readonly keys: KeyDirectory;
+  readonly opener: CredentialOpener;
+  readonly releaseLog: ReleaseLog;
+  readonly endpointOf: EndpointOf;
+  readonly catalogue: Catalogue;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly mintId: MintId;
+}
+
+/** A model call that wants a route. */
+export interface ResolveRouteInput {
+  readonly account: string;
+  readonly agent: string;
+  readonly model: string;
+  /** Only this provider's key will do. */
+  readonly pin?: Provider;
+  readonly callId: string;
+  readonly estimate: Estimate;
+}
+
+/**
+ * Where and how an agent's model call goes, with the credential: the only way on which one leaves. Placement comes before anything that could
+ * tell what exists; the release is durable before this resolves; whatever fails after the credential was opened wipes it.
+ *
+ * Throws FIELDS_INVALID, AGENT_NOT_PLACED, MODEL_UNKNOWN, PIN_WITHOUT_KEY, the KEY_… reasons, PROVIDER_UNREACHABLE (no platform key works
+ * now), and what the opener and the release log throw.
+ */
+export async function resolveRoute(deps: ResolveRouteDeps, input: ResolveRouteInput, caller: Caller): Promise<Route> {
+  const model = checkInput(input);
+  const nowMs = deps.clock.nowMs();
+  const check = await checkPlacement(deps.placements, input, caller, nowMs);
+  if (check.kind === "not-placed") throw denied(deps, input, caller, nowMs);
+  const decision = await decideWith(deps, input, model, nowMs);
+  const { key } = decision;
+  const credential = deps.opener.openWarm(key) ?? (await deps.opener.open(key));
+  try {
+    const release = describeRelease(deps, input, caller, check.placement, decision, nowMs);
+    const released = await deps.releaseLog.release(release);
+    return {
+      ...describeRoute(deps, decision, release, released),
+      credential,
+    };
+  } catch (error) {
+    credential.wipe();
+    // The call id is another host's: to the caller that looks like every other denial.
+    if (error instanceof PloriError && error.reason === "AGENT_NOT_PLACED") throw denied(deps, input, caller, nowMs);
+    throw error;
+  }
+}
+
+function checkInput({ account, agent, model, pin, callId, estimate }: ResolveRouteInput): ModelName {
+  const fields = new FieldChecker();
+  fields.id("account", account);
+  fields.id("agent", agent);
+  const name = checkModelName(fields, model, pin);
+  fields.externalId("call_id", callId);
+  checkEstimate(fields, estimate);
+  fields.done();
+  return name;
+}
+
+function denied(deps: ResolveRouteDeps, input: ResolveRouteInput, caller: Caller, nowMs: number): PloriError {
+  const error = notPlaced();
+  deps.releaseLog.denied({
+    timeMs: nowMs,
+    caller: caller.spiffeId,
+    account: input.account,
+    agent: input.agent,
+    reason: error.reason,
+  });
+  return error;
+}
+
+async function decideWith(
+  deps: ResolveRouteDeps,
+  input: ResolveRouteInput,
+  model: ModelName,
+  nowMs: number,
+): Promise<RouteDecision<RoutableKey>> {
+  const facts = {
+    model,
+    pin: input.pin,
+    keys: await deps.keys.keysOf(input.account),
+    policy: DEFAULT_POLICY,
+    catalogue: deps.catalogue,
+    nowMs,
+    everyCandidate: false,
+  };
+  let decision = decide<RoutableKey>({ ...facts, platformKeys: undefined });
+  if (decision.kind === "needs-platform-keys") {
+    decision = decide<RoutableKey>({ ...facts, platformKeys: await deps.keys.keysOf(PLATFORM_ACCOUNT) });
+  }
+  if (decision.kind === "refused") throw routeRefusalError(decision, input.model, deps.catalogue, nowMs);
+  invariant(decision.kind === "route", "a decision with the platform's keys is final");
+  return decision;
+}
+
+function describeRelease(
+  deps: ResolveRouteDeps,
+  input: ResolveRouteInput,
+  caller: Caller,
+  placement: Placement,
+  decision: RouteDecision<RoutableKey>,
+  nowMs: number,
+): Release {
+  const { key, model, payer, provider, upstreamModel, reason } = decision;
+  const release = {
+    routeId: deps.mintId(),
+    timeMs: nowMs,
+    caller: caller.spiffeId,
+    host: caller.name,
+    account: input.account,
+    agent: input.agent,
+    callId: input.callId,
+    provider,
+    model: input.model,
+    upstreamModel,
+    canonicalModel: model?.id ?? "",
+    payer,
+    keyAccount: key.account,
+    keyId: key.keyId,
+    keyVersion: key.version,
+    reason,
+  };
+  // A lease never outlives the placement that it rests on.
+  if (payer === "BYOK") return { ...release, reuseUntilMs: Math.min(nowMs + LIMITS.byokReuseMs, placement.expireMs) };
+  invariant(model?.hosting !== undefined, "a hosted model has a size");
+  return { ...release, reuseUntilMs: nowMs, hold: holdRequest(deps.mintId(), input.estimate, model.hosting) };
+}
+
+function describeRoute(
+  deps: ResolveRouteDeps,
+  { key, payer, provider, upstreamModel, reason, candidates }: RouteDecision<RoutableKey>,
+  release: Release,
+  { hold, priceVersion }: Released,
+): Omit<Route, "credential"> {
+  const { baseUrl, credentialHeader, credentialPrefix, headers } = deps.endpointOf(provider);
+  const common = {
+    routeId: release.routeId,
+    provider,
+    baseUrl,
+    credentialHeader,
+    credentialPrefix,
+    headers,
+    upstreamModel,
+    payer,
+    keyVersion: key.version,
+    priceVersion: priceVersion === 0 ? "" : `priceVersions/${priceVersion}`,
+    reason,
+    candidates,
+  };
+  if (payer === "BYOK") {
+    return {
+      ...common,
+      keyName: keyName(key.account, key.keyId),
+      maxOutputTokens: 0n,
+      reuseUntilMs: release.reuseUntilMs,
+    };
+  }
+  invariant(hold !== undefined, "a hosted release comes with a hold");
+  const name = `accounts/${release.account}/holds/${hold.holdId}`;
+  const { amountNano, expireMs, maxOutputTokens } = hold;
+  return { ...common, keyName: "", hold: { name, amountNano, expireMs }, maxOutputTokens };
+}

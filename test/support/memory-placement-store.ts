@@ -1,0 +1,58 @@
+import type { AuditEvent } from "../../src/audit/event.ts";
+import { refuse } from "../../src/base/errors.ts";
+import type { Placement, PlacementStore } from "../../src/router/ports.ts";
+import { createMemoryRequests } from "./memory-requests.ts";
+
+/** An empty placement store in memory. */
+export function createMemoryPlacementStore(): {
+  readonly store: PlacementStore;
+  readonly audit: readonly AuditEvent[];
+} {
+  const placed = new Map<string, Placement>();
+  const audit: AuditEvent[] = [];
+  const requests = createMemoryRequests();
+  const store: PlacementStore = {
+    async find(account, agent) {
+      return placed.get(`${account}/${agent}`);
+    },
+    async place(placements, mutation) {
+      const before = requests.find(mutation.request);
+      if (before !== undefined) return before.answer as readonly Placement[];
+      const stale = placements.filter((wanted) => {
+        const current = placed.get(`${wanted.account}/${wanted.agent}`);
+        if (current === undefined || wanted.generation > current.generation) return false;
+        return wanted.generation < current.generation || wanted.host !== current.host;
+      });
+      const first = stale[0];
+      if (first !== undefined) {
+        throw refuse("STALE_GENERATION", "A newer placement of the agent exists.", {
+          account: first.account,
+          agent: first.agent,
+          generation: String(placed.get(`${first.account}/${first.agent}`)?.generation ?? 0n),
+          stale_count: String(stale.length),
+        });
+      }
+      for (const wanted of placements) placed.set(`${wanted.account}/${wanted.agent}`, wanted);
+      audit.push(mutation.audit);
+      requests.keep(mutation.request, placements);
+      return placements;
+    },
+    async remove(agents, mutation) {
+      const before = requests.find(mutation.request);
+      if (before !== undefined) return before.answer as { readonly removedCount: number };
+      let removedCount = 0;
+      for (const { account, agent, generation } of agents) {
+        const current = placed.get(`${account}/${agent}`);
+        if (current === undefined || (generation !== 0n && current.generation > generation)) continue;
+        if (current.expireMs === 0) continue;
+        // The generation is remembered: a late order of an older one must not place the agent again.
+        placed.set(`${account}/${agent}`, { ...current, expireMs: 0 });
+        removedCount += 1;
+      }
+      audit.push(mutation.audit);
+      requests.keep(mutation.request, { removedCount });
+      return { removedCount };
+    },
+  };
+  return { store, audit };
+}
