@@ -1,0 +1,57 @@
+import { FieldChecker } from "../../base/fields.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { decodePageToken, encodePageToken } from "../../base/page-token.ts";
+import type { Balance } from "../balance.ts";
+import type { LedgerStore } from "../ports.ts";
+import type { ChargeRow } from "../rows.ts";
+
+const LIST = "charges";
+const SEQUENCE = /^[1-9]\d{0,15}$/;
+
+/** The account's balance as of now; all zero for an unknown account. Throws FIELDS_INVALID. */
+export async function getBalance(ledger: Pick<LedgerStore, "balance">, account: string): Promise<Balance> {
+  const fields = new FieldChecker();
+  fields.id("account", account);
+  fields.done();
+  return ledger.balance(account);
+}
+
+/** Which page of which account's charges. */
+export interface ListChargesInput {
+  readonly account: string;
+  /** 0 means the default; more than the maximum means the maximum (AIP-158). */
+  readonly pageSize: number;
+  /** Empty: the first page. */
+  readonly pageToken: string;
+}
+
+/** A page of charges, newest first. */
+export interface ChargesPage {
+  readonly charges: readonly ChargeRow[];
+  /** Empty: this was the last page. */
+  readonly nextPageToken: string;
+}
+
+/** The account's charges, newest first; none for an unknown account. Throws FIELDS_INVALID. */
+export async function listCharges(
+  ledger: Pick<LedgerStore, "listCharges">,
+  { account, pageSize, pageToken }: ListChargesInput,
+): Promise<ChargesPage> {
+  const cursor = pageToken === "" ? undefined : decodePageToken(LIST, account, pageToken);
+  const fields = new FieldChecker();
+  fields.id("account", account);
+  fields.check(pageSize >= 0, "page_size", "must not be negative");
+  fields.check(
+    pageToken === "" || (cursor !== undefined && SEQUENCE.test(cursor)),
+    "page_token",
+    "must be the next_page_token of this account's page before",
+  );
+  fields.done();
+  const size = pageSize === 0 ? LIMITS.chargesPageDefault : Math.min(pageSize, LIMITS.chargesPageMax);
+  // One more than asked for tells whether there is a next page.
+  const found = await ledger.listCharges(account, size + 1, cursor === undefined ? undefined : Number(cursor));
+  const charges = found.slice(0, size);
+  const last = charges.at(-1);
+  const more = found.length > size && last !== undefined;
+  return { charges, nextPageToken: more ? encodePageToken(LIST, account, String(last.sequence)) : "" };
+}

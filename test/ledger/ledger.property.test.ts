@@ -1,0 +1,295 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { PloriError } from "../../src/base/errors.ts";
+import { LIMITS } from "../../src/base/limits.ts";
+import { balance } from "../../src/ledger/balance.ts";
+import { grantCredits } from "../../src/ledger/grant-credits.ts";
+import { placeHold } from "../../src/ledger/place-hold.ts";
+import { publishPrices } from "../../src/ledger/publish-prices.ts";
+import { recordUsage } from "../../src/ledger/record-usage.ts";
+import type { ChargeRow, HoldRow } from "../../src/ledger/rows.ts";
+import type { RecordResult, UsageRecord } from "../../src/ledger/usage-record.ts";
+import {
+  callOver,
+  HOST,
+  itemsOf,
+  NOW_MS,
+  orderOf,
+  RECORDER,
+  recordOf,
+  routeOf,
+  routeOfHold,
+  tokens,
+} from "./fixtures.ts";
+import { checkInvariants } from "./invariants.ts";
+import { callCost, diskCost, ModelAccount, type ModelBook } from "./model.ts";
+import { sqliteLedger } from "./sqlite-tables.ts";
+import { memoryLedger, type TestLedger } from "./tables.ts";
+
+const price = fc.record({
+  pico: fc.bigInt({ min: 0n, max: 3_000_000n }),
+  per: fc.bigInt({ min: 1n, max: 7n }),
+});
+const book: fc.Arbitrary<ModelBook> = fc
+  .record({ input: price, longInput: price, output: price, longOutput: price, disk: price })
+  .map(({ input, longInput, output, longOutput, disk }) => ({
+    input: [
+      { ...input, from: 0n },
+      { ...longInput, from: 150n },
+    ],
+    output: [
+      { ...output, from: 0n },
+      { ...longOutput, from: 150n },
+    ],
+    disk: { ...disk, from: 0n },
+  }));
+
+const account = fc.constantFrom("a1", "a1", "a1", "a2");
+const hold = fc.record({
+  do: fc.constant("hold" as const),
+  account,
+  call: fc.nat(3),
+  input: fc.bigInt({ min: 0n, max: 300n }),
+  output: fc.bigInt({ min: 1n, max: 300n }),
+  least: fc.bigInt({ min: 1n, max: 40n }),
+});
+const record = fc.record({
+  do: fc.constant("record" as const),
+  account,
+  call: fc.nat(3),
+  attempt: fc.constantFrom(1, 1, 1, 2),
+  input: fc.bigInt({ min: 1n, max: 400n }),
+  output: fc.bigInt({ min: 0n, max: 400n }),
+});
+const command = fc.oneof(
+  fc.record({
+    do: fc.constant("grant" as const),
+    account,
+    amount: fc.bigInt({ min: 1n, max: 1_500_000n }),
+    priority: fc.nat(1),
+    paid: fc.boolean(),
+    fromMin: fc.constantFrom(-60, 0, 0, 0, 0, 5),
+    untilMin: fc.constantFrom(1, 5, 5, 20, Number.POSITIVE_INFINITY),
+  }),
+  hold,
+  hold,
+  record,
+  record,
+  fc.record({ do: fc.constant("byok" as const), account, tokens: fc.bigInt({ min: 0n, max: 10n ** 15n }) }),
+  fc.record({ do: fc.constant("disk" as const), account, byteSeconds: fc.bigInt({ min: 0n, max: 200_000n }) }),
+  fc.record({ do: fc.constant("again" as const), pick: fc.nat(50), change: fc.boolean() }),
+  fc.record({ do: fc.constant("advance" as const), minutes: fc.constantFrom(0.001, 1, 4, 16) }),
+  fc.record({ do: fc.constant("publish" as const), book }),
+  fc.constant({ do: "undo" as const }),
+  fc.constant({ do: "restart" as const }),
+);
+type Command = typeof command extends fc.Arbitrary<infer C> ? C : never;
+
+/** Runs commands on a ledger and on the model beside it, comparing every answer and, after each step, every balance and invariant. */
+function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: readonly Command[]): void {
+  let nowMs = NOW_MS;
+  let count = 0;
+  const books: ModelBook[] = [];
+  const model = new Map([
+    ["a1", new ModelAccount()],
+    ["a2", new ModelAccount()],
+  ]);
+  const modelOf = (name: string): ModelAccount => model.get(name) as ModelAccount;
+  const holds = new Map<string, HoldRow>();
+  const recorded: { record: UsageRecord; charge: ChargeRow }[] = [];
+  const record = (usage: UsageRecord, recorder = RECORDER): RecordResult =>
+    ledger.batch(nowMs, (set) => recordUsage(set, usage, recorder, nowMs));
+  const created = (usage: UsageRecord, result: RecordResult): ChargeRow => {
+    expect(result.outcome).toBe("CREATED");
+    if (result.outcome === "REJECTED") throw new Error("rejected");
+    recorded.push({ record: usage, charge: result.charge });
+    return result.charge;
+  };
+  const publish = (next: ModelBook): void => {
+    ledger.batch(nowMs, (set) => publishPrices(set, { items: itemsOf(next), effectiveMs: undefined }, nowMs));
+    books.push(next);
+  };
+
+  function step(next: Command): void {
+    count += 1;
+    switch (next.do) {
+      case "grant": {
+        const id = `g${String(count).padStart(4, "0")}`;
+        const from = nowMs + next.fromMin * 60_000;
+        const until = nowMs + next.untilMin * 60_000;
+        if (until <= from) return;
+        const category = next.paid ? "PAID" : "PROMOTIONAL";
+        const expireMs = Number.isFinite(until) ? until : undefined;
+        const { account, amount, priority, paid } = next;
+        ledger.batch(nowMs, (set) =>
+          grantCredits(
+            set,
+            { account, grantId: id, amountNano: amount, priority, category, effectiveMs: from, expireMs },
+            nowMs,
+          ),
+        );
+        modelOf(account).grant(nowMs, { id, amount, priority, paid, from, until });
+        return;
+      }
+      case "hold": {
+        const callId = `call${next.call}`;
+        const key = `${next.account}/${callId}`;
+        const earlier = holds.get(key);
+        if (earlier !== undefined && modelOf(next.account).isOpen(callId)) return;
+        if (earlier !== undefined && recorded.some((one) => one.charge.holdId === earlier.holdId)) return;
+        // A call whose hold ran out is resolved again as it was.
+        const input = earlier?.inputTokens ?? next.input;
+        const output = earlier?.requestedOutputTokens ?? next.output;
+        const order = orderOf({
+          account: next.account,
+          callId,
+          holdId: `h${String(count).padStart(4, "0")}`,
+          inputTokens: input,
+          maxOutputTokens: output,
+          minOutputTokens: next.least,
+        });
+        const expected = modelOf(next.account).hold(nowMs, books.at(-1) as ModelBook, {
+          call: callId,
+          input,
+          output,
+          least: next.least,
+          ttl: LIMITS.holdMs,
+        });
+        let placed: HoldRow | undefined;
+        try {
+          placed = ledger.batch(nowMs, (set) => placeHold(set, order, nowMs));
+        } catch (error) {
+          expect(error).toBeInstanceOf(PloriError);
+          expect((error as PloriError).reason).toBe("CREDITS_EXHAUSTED");
+        }
+        if (expected === "exhausted") {
+          expect(placed).toBeUndefined();
+        } else {
+          expect(placed).toMatchObject({ maxOutputTokens: expected.output, amountNano: expected.amount });
+        }
+        if (placed === undefined) return;
+        holds.set(key, placed);
+        ledger.addRoute(routeOfHold(placed));
+        return;
+      }
+      case "record": {
+        const callId = `call${next.call}`;
+        const hold = holds.get(`${next.account}/${callId}`);
+        if (hold === undefined) return;
+        const usageId = `${callId}/${next.attempt}`;
+        if (recorded.some((one) => one.record.account === next.account && one.record.usageId === usageId)) return;
+        const usage = recordOf(
+          usageId,
+          callOver(hold.routeId, callId, { attempt: next.attempt, usage: tokens(next.input, next.output) }),
+          { account: next.account, occurMs: nowMs },
+        );
+        const cost = callCost(books[hold.priceVersion - 1] as ModelBook, next.input, next.output);
+        const expected = modelOf(next.account).charge(nowMs, cost, callId);
+        const charge = created(usage, record(usage, HOST));
+        expect(charge.amountNano).toBe(expected.amount);
+        expect(charge.allocations.map((draw) => [draw.grantId, draw.amountNano])).toEqual(expected.draws);
+        expect(charge.overdraftNano).toBe(expected.overdraft);
+        return;
+      }
+      case "byok": {
+        const routeId = `byok${count}`;
+        ledger.addRoute(routeOf({ routeId, account: next.account, priceVersion: books.length }));
+        const usage = recordOf(`byok/${count}`, callOver(routeId, `byok${count}`, { usage: tokens(next.tokens, 1n) }), {
+          account: next.account,
+          occurMs: nowMs,
+        });
+        const charge = created(usage, record(usage, HOST));
+        expect(charge.amountNano).toBe(0n);
+        expect(charge.listNano).toBe(callCost(books.at(-1) as ModelBook, next.tokens, 1n));
+        modelOf(next.account).charges += 1;
+        return;
+      }
+      case "disk": {
+        const usage = recordOf(
+          `disk/${count}`,
+          { kind: "DISK", byteSeconds: next.byteSeconds },
+          { account: next.account, occurMs: nowMs },
+        );
+        const expected = modelOf(next.account).charge(nowMs, diskCost(books.at(-1) as ModelBook, next.byteSeconds));
+        const charge = created(usage, record(usage));
+        expect(charge.amountNano).toBe(expected.amount);
+        expect(charge.allocations.map((draw) => [draw.grantId, draw.amountNano])).toEqual(expected.draws);
+        return;
+      }
+      case "again": {
+        const one = recorded[next.pick % Math.max(recorded.length, 1)];
+        if (one === undefined) return;
+        const again = { ...one.record, chargeId: `never${count}`, labels: next.change ? { changed: "yes" } : {} };
+        const result = record(again);
+        if (next.change) {
+          expect(result).toMatchObject({
+            outcome: "REJECTED",
+            refusal: { reason: "USAGE_ID_CONFLICT", metadata: { differing_fields: "labels" } },
+          });
+        } else {
+          expect(result).toEqual({ usageId: one.record.usageId, outcome: "REPLAYED", charge: one.charge });
+        }
+        return;
+      }
+      case "advance":
+        nowMs += Math.round(next.minutes * 60_000);
+        return;
+      case "publish":
+        publish(next.book);
+        return;
+      case "undo":
+        expect(() =>
+          ledger.batch(nowMs, (set) => {
+            recordUsage(set, recordOf(`undone/${count}`, { kind: "DISK", byteSeconds: 5_000n }), RECORDER, nowMs);
+            throw new Error("undo");
+          }),
+        ).toThrow("undo");
+        return;
+      case "restart":
+        ledger.restart();
+        return;
+      default:
+        next satisfies never;
+    }
+  }
+
+  publish(firstBook);
+  for (const next of commands) {
+    const before = ledger.dump().charges;
+    step(next);
+    for (const [name, expected] of model) {
+      expected.tick(nowMs);
+      const actual = ledger.batch(nowMs, (set) => balance(set, name, nowMs));
+      expect(actual).toMatchObject({
+        availableNano: expected.available(nowMs),
+        heldNano: expected.held,
+        spentNano: expected.spent,
+        overdraftNano: expected.overdraft,
+        grantedNano: expected.granted,
+        expiredNano: expected.expired,
+      });
+    }
+    checkInvariants(ledger.dump(), nowMs, before);
+  }
+  for (const [name, expected] of model)
+    expect(ledger.dump().charges.filter((charge) => charge.account === name).length).toBe(expected.charges);
+}
+
+describe.each([
+  ["in memory", memoryLedger, 400],
+  ["on SQLite", sqliteLedger, 25],
+] as const)("%s", (_name, open, runs) => {
+  test("every answer, balance and invariant agrees with a plain model, whatever is done in whatever order", () => {
+    fc.assert(
+      fc.property(book, fc.array(command, { maxLength: 60, size: "max" }), (firstBook, commands) => {
+        const ledger = open();
+        try {
+          runBeside(ledger, firstBook, commands);
+        } finally {
+          ledger.close();
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+});
