@@ -1,0 +1,32 @@
+import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-commands.ts";
+import { appendAudit } from "./writes/append-audit.ts";
+import { insertDataKey } from "./writes/insert-data-key.ts";
+import { deleteKey, noteKeysUsed, putKey } from "./writes/keys.ts";
+import { placeAgents, removeAgents } from "./writes/placements.ts";
+import { release } from "./writes/release.ts";
+
+/**
+ * Everything that the writing thread can do, by name. An executor runs inside the batch's transaction; it refuses by throwing `PloriError` before its
+ * first write, and its input and answer are plain data that can cross to another thread.
+ */
+export const EXECUTORS = {
+  appendAudit,
+  insertDataKey,
+  putKey,
+  deleteKey,
+  noteKeysUsed,
+  placeAgents,
+  removeAgents,
+  release,
+  grantCredits,
+  recordUsage,
+  publishPrices,
+  sweepHolds,
+} as const;
+
+/** The name of something that the writing thread can do. */
+export type CommandName = keyof typeof EXECUTORS;
+/** What a command takes. */
+export type CommandInput<N extends CommandName> = Parameters<(typeof EXECUTORS)[N]>[1];
+/** What a command answers. */
+export type CommandAnswer<N extends CommandName> = ReturnType<(typeof EXECUTORS)[N]>;

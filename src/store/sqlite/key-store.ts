@@ -1,0 +1,75 @@
+import type { KeyRecord, KeyStore } from "../../keyvault/ports.ts";
+import type { KeyDirectory, RoutableKey } from "../../router/ports.ts";
+import type { KeyUses } from "./key-uses.ts";
+import type { Connection } from "./open-database.ts";
+import { answerKey, readAnswer, SELECT_ANSWER } from "./requests.ts";
+import { RowCache } from "./row-cache.ts";
+import { KEY_COLUMNS, type KeyRow, SEALED_COLUMNS, type SealedRow, toKeyRecord, toSealedRecord } from "./rows.ts";
+import type { Writer } from "./writer.ts";
+
+/** Accounts whose keys are kept in memory (sealed, as they are in the table). */
+const CACHED_ACCOUNTS_MAX = 50_000;
+
+/** Sealed keys in SQLite: what KeyVault keeps, and what the router sees of it. */
+export function createKeyStore(
+  reader: Connection,
+  writer: Writer,
+  uses: KeyUses,
+): { keyStore: KeyStore; directory: KeyDirectory } {
+  const selectOne = reader.prepare(`SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`);
+  const selectPage = reader.prepare(
+    `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id > ? ORDER BY key_id LIMIT ?`,
+  );
+  const selectSealed = reader.prepare(
+    `SELECT ${KEY_COLUMNS}, ${SEALED_COLUMNS} FROM provider_key WHERE account = ? ORDER BY key_id`,
+  );
+  const selectVersion = reader.prepare(
+    "SELECT last_version AS lastVersion FROM key_version WHERE account = ? AND provider = ?",
+  );
+  const selectAnswer = reader.prepare(SELECT_ANSWER);
+
+  const cache = new RowCache<readonly RoutableKey[]>(CACHED_ACCOUNTS_MAX, (account) => {
+    const rows = selectSealed.all(account) as (KeyRow & SealedRow)[];
+    return rows.length === 0 ? undefined : rows.map(toRoutableKey);
+  });
+
+  function toRecord(row: KeyRow): KeyRecord {
+    const record = toKeyRecord(row);
+    const lastUsedMs = uses.pending(record.account, record.keyId, record.version);
+    return lastUsedMs === undefined ? record : { ...record, lastUsedMs };
+  }
+
+  const keyStore: KeyStore = {
+    async find(account, keyId) {
+      const row = selectOne.get(account, keyId) as KeyRow | undefined;
+      return row === undefined ? undefined : toRecord(row);
+    },
+    async list(account, limit, afterKeyId) {
+      return (selectPage.all(account, afterKeyId, limit) as KeyRow[]).map(toRecord);
+    },
+    async lastVersion(account, provider) {
+      const row = selectVersion.get(account, provider) as { lastVersion: bigint } | undefined;
+      return Number(row?.lastVersion ?? 0n);
+    },
+    async put(key, mutation) {
+      const stored = await writer.submit("putKey", { key, mutation });
+      cache.forget(key.record.account);
+      return stored;
+    },
+    async delete(account, keyId, etag, mutation) {
+      const removed = await writer.submit("deleteKey", { account, keyId, etag, mutation });
+      cache.forget(account);
+      return removed;
+    },
+    async findAnswer(request) {
+      return readAnswer(selectAnswer.get(...answerKey(request)), request)?.answer as KeyRecord | undefined;
+    },
+  };
+  return { keyStore, directory: { keysOf: async (account) => cache.get(account) ?? [] } };
+}
+
+function toRoutableKey(row: KeyRow & SealedRow): RoutableKey {
+  const { account, keyId, provider, version, state, stateUntilMs } = toKeyRecord(row);
+  const sealed = toSealedRecord(row);
+  return { account, keyId, provider, version, state, sealed, ...(stateUntilMs === undefined ? {} : { stateUntilMs }) };
+}

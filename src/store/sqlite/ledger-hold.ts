@@ -1,0 +1,28 @@
+import { activePriceVersion as findActive } from "../../ledger/active-price.ts";
+import { placeHold as decideHold } from "../../ledger/place-hold.ts";
+import type { HoldRequest, Release, Released } from "../../router/ports.ts";
+import { ledgerSet } from "./ledger-set.ts";
+import type { WriteTransaction } from "./write-transaction.ts";
+
+/** Sets credits aside for a hosted call inside the current transaction, or gives the call's open hold again. Throws as the ledger's `placeHold` does. */
+export function placeHold(
+  tx: WriteTransaction,
+  route: Release,
+  request: HoldRequest,
+): NonNullable<Released["hold"]> & { readonly priceVersion: number } {
+  const { account, agent, host, callId, routeId, model, provider, upstreamModel, canonicalModel } = route;
+  const hold = decideHold(
+    ledgerSet(tx),
+    { account, agent, host, callId, routeId, model, provider, upstreamModel, canonicalModel, ...request },
+    tx.nowMs,
+  );
+  // What was decided waits in memory for the flush: from here on the command must not refuse.
+  tx.dirty = true;
+  const { holdId, amountNano, expireMs, maxOutputTokens, priceVersion } = hold;
+  return { holdId, amountNano, expireMs, maxOutputTokens, priceVersion };
+}
+
+/** The price version in force now; 0 when none was published. */
+export function activePriceVersion(tx: WriteTransaction): number {
+  return findActive(ledgerSet(tx).priceVersions(), tx.nowMs)?.version ?? 0;
+}

@@ -1,0 +1,82 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { KeyStore } from "../../keyvault/ports.ts";
+import type { LedgerStore } from "../../ledger/ports.ts";
+import type { KeyDirectory, PlacementStore, ReleaseLog } from "../../router/ports.ts";
+import type { DataKeyStore } from "../../seal/ports.ts";
+import { createDataKeyStore } from "./data-key-store.ts";
+import { createKeyStore } from "./key-store.ts";
+import { KeyUses } from "./key-uses.ts";
+import { createLedgerStore } from "./ledger-store.ts";
+import { openReader } from "./open-database.ts";
+import { createPlacementStore } from "./placement-store.ts";
+import { lockDatabase } from "./process-lock.ts";
+import { createDenialLog, createReleaseLog, type DenialLog } from "./release-log.ts";
+import { startWriter, type Writer } from "./writer.ts";
+
+/** How often the times of last use are written down, in milliseconds. */
+const KEY_USES_FLUSH_MS = 10_000;
+/** Times of last use written in one command. */
+const KEY_USES_BATCH_MAX = 500;
+
+/** Every port on one SQLite database. */
+export interface SqliteStore {
+  readonly dataKeys: DataKeyStore;
+  readonly keys: KeyStore;
+  readonly directory: KeyDirectory;
+  readonly placements: PlacementStore;
+  readonly releases: ReleaseLog;
+  readonly ledger: LedgerStore;
+  readonly denials: DenialLog;
+  readonly writer: Writer;
+  /** Makes everything that was submitted durable, then closes the database and gives up the lock. */
+  close(): Promise<void>;
+}
+
+/** Opens, or makes, the database at `path`. Throws when another process has it, or when a newer version of the service changed it. */
+export async function openSqlite(path: string, clock: Clock, log: Log): Promise<SqliteStore> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const lock = lockDatabase(path);
+  try {
+    const writer = await startWriter(path, clock, log);
+    const reader = openReader(path);
+    const uses = new KeyUses();
+    const denials = createDenialLog(writer, log);
+    const { keyStore, directory } = createKeyStore(reader, writer, uses);
+
+    async function flushUses(): Promise<void> {
+      for (let batch = uses.take(KEY_USES_BATCH_MAX); batch.length > 0; batch = uses.take(KEY_USES_BATCH_MAX)) {
+        await writer.submit("noteKeysUsed", batch);
+      }
+    }
+    const flushing = setInterval(() => {
+      flushUses().catch((error: unknown) => log.warn("times of last use were not written down", { err: error }));
+    }, KEY_USES_FLUSH_MS);
+    flushing.unref();
+
+    return {
+      dataKeys: createDataKeyStore(reader, writer),
+      keys: keyStore,
+      directory,
+      placements: createPlacementStore(reader, writer),
+      ledger: createLedgerStore(reader, writer, clock),
+      releases: createReleaseLog(writer, uses, denials),
+      denials,
+      writer,
+      async close() {
+        clearInterval(flushing);
+        await flushUses().catch((error: unknown) =>
+          log.warn("times of last use were not written down", { err: error }),
+        );
+        await writer.close();
+        reader.close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}

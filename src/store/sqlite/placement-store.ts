@@ -1,0 +1,38 @@
+import type { PlacementStore } from "../../router/ports.ts";
+import type { Connection } from "./open-database.ts";
+import { RowCache } from "./row-cache.ts";
+import { PLACEMENT_COLUMNS, type PlacementRow, toPlacement } from "./rows.ts";
+import type { Writer } from "./writer.ts";
+
+/** Placements kept in memory. */
+const CACHED_PLACEMENTS_MAX = 100_000;
+
+/** Neither an account id nor an agent id can hold a slash. */
+function cacheKey(account: string, agent: string): string {
+  return `${account}/${agent}`;
+}
+
+/** Placements in SQLite, the hot ones in memory. */
+export function createPlacementStore(reader: Connection, writer: Writer): PlacementStore {
+  const selectOne = reader.prepare(`SELECT ${PLACEMENT_COLUMNS} FROM placement WHERE account = ? AND agent = ?`);
+  const cache = new RowCache(CACHED_PLACEMENTS_MAX, (key) => {
+    const [account, agent] = key.split("/");
+    const row = selectOne.get(account, agent) as PlacementRow | undefined;
+    return row === undefined ? undefined : toPlacement(row);
+  });
+  return {
+    async find(account, agent) {
+      return cache.get(cacheKey(account, agent));
+    },
+    async place(placements, mutation) {
+      const stored = await writer.submit("placeAgents", { placements, mutation });
+      for (const { account, agent } of placements) cache.forget(cacheKey(account, agent));
+      return stored;
+    },
+    async remove(agents, mutation) {
+      const answer = await writer.submit("removeAgents", { agents, mutation });
+      for (const { account, agent } of agents) cache.forget(cacheKey(account, agent));
+      return answer;
+    },
+  };
+}

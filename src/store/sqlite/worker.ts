@@ -1,0 +1,38 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { invariant } from "../../base/errors.ts";
+import { migrate } from "./migrate.ts";
+import { openWriter } from "./open-database.ts";
+import type { Batch, WorkerMessage, WorkerOptions } from "./protocol.ts";
+import { runBatch } from "./run-batch.ts";
+import { WriteTransaction } from "./write-transaction.ts";
+
+/**
+ * The writing thread: it alone holds the connection that writes, so that waiting for the disk never holds up the doors. A message is a batch, a batch is
+ * a transaction, and the answer is sent after the commit.
+ */
+function main(): void {
+  const port = parentPort;
+  invariant(port !== null, "the writing thread was not started as a thread");
+  const options = workerData as WorkerOptions;
+  const db = openWriter(options.path);
+  migrate(db, options.nowMs);
+  const tx = new WriteTransaction(db);
+  const send = (message: WorkerMessage): void => port.postMessage(message);
+  port.on("message", (message: Batch | "close") => {
+    if (message === "close") {
+      db.close();
+      port.close();
+      return;
+    }
+    try {
+      send({ kind: "done", results: runBatch(tx, message) });
+    } catch (error) {
+      // The disk lied or the file is corrupt: whether the last commit holds is unknown, so nothing more is acknowledged.
+      send({ kind: "fatal", message: error instanceof Error ? error.message : String(error) });
+      port.close();
+    }
+  });
+  send({ kind: "ready" });
+}
+
+main();

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../../base/clock.ts";
+import { PloriError, refuse } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { CommandAnswer, CommandInput, CommandName } from "./executors.ts";
+import type { Batch, CommandResult, WorkerMessage, WorkerOptions } from "./protocol.ts";
+
+/** Most commands in one transaction: larger ones only add latency. */
+const BATCH_MAX = 500;
+/** Batches on their way at once: while one is being made durable, the next stands ready behind it. */
+const BATCHES_IN_FLIGHT_MAX = 2;
+/** Commands that may wait. Beyond it callers are told to come back rather than kept. */
+const QUEUE_MAX = 20_000;
+
+interface Waiting {
+  readonly command: Batch["commands"][number];
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Sends commands to the writing thread, many to a transaction. */
+export interface Writer {
+  /** Runs a command durably: resolves after the commit. Rejects with the command's refusal, or OVERLOADED, DRAINING, STORAGE_FULL, INTERNAL. */
+  submit<N extends CommandName>(name: N, input: CommandInput<N>): Promise<CommandAnswer<N>>;
+  /** Commands that wait or run. */
+  readonly depth: number;
+  /** Rejects, once, when nothing more can be acknowledged: the disk lied or the thread died. The process should end. */
+  readonly broken: Promise<never>;
+  /** Lets everything submitted finish, then ends the thread. Later submissions get DRAINING. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the writing thread and resolves when its schema is up to date. Group commit without a linger timer: what is queued when the thread can take more
+ * becomes one transaction, so one caller waits for one commit only and a thousand share theirs.
+ */
+export async function startWriter(path: string, clock: Clock, log: Log): Promise<Writer> {
+  const options: WorkerOptions = { path, nowMs: clock.nowMs() };
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options, env: {}, execArgv: [] });
+  const queue: Waiting[] = [];
+  const inFlight: Waiting[][] = [];
+  let closing = false;
+  let dispatchScheduled = false;
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(() => {});
+  let idle: (() => void) | undefined;
+
+  const [first] = (await Promise.race([
+    once(worker, "message"),
+    once(worker, "error").then(([error]) => Promise.reject(error)),
+  ])) as [WorkerMessage];
+  if (first.kind !== "ready") throw new Error("the writing thread did not start");
+
+  function dispatch(): void {
+    dispatchScheduled = false;
+    while (queue.length > 0 && inFlight.length < BATCHES_IN_FLIGHT_MAX) {
+      const taken = queue.splice(0, BATCH_MAX);
+      inFlight.push(taken);
+      const batch: Batch = { nowMs: clock.nowMs(), commands: taken.map((waiting) => waiting.command) };
+      worker.postMessage(batch);
+    }
+  }
+
+  function settle(results: readonly CommandResult[]): void {
+    const batch = inFlight.shift() ?? [];
+    dispatch();
+    batch.forEach((waiting, index) => {
+      const result = results[index];
+      if (result?.ok === true) waiting.resolve(result.answer);
+      else if (result !== undefined && "refusal" in result) waiting.reject(new PloriError(result.refusal));
+      else waiting.reject(new Error(`the writing thread failed: ${result?.failed ?? "no result"}`));
+    });
+    if (inFlight.length === 0 && queue.length === 0) idle?.();
+  }
+
+  function fail(message: string): void {
+    const error = new Error(`storage failed, nothing more is acknowledged: ${message}`);
+    log.error("storage failed", { reason: message });
+    closing = true;
+    for (const waiting of [...inFlight.flat(), ...queue]) waiting.reject(error);
+    inFlight.length = queue.length = 0;
+    broken.reject(error);
+    idle?.();
+  }
+
+  worker.on("message", (message: WorkerMessage) => {
+    if (message.kind === "done") settle(message.results);
+    else if (message.kind === "fatal") fail(message.message);
+  });
+  worker.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
+  worker.on("exit", () => {
+    if (inFlight.length > 0) fail("the writing thread ended");
+  });
+
+  return {
+    submit<N extends CommandName>(name: N, input: CommandInput<N>): Promise<CommandAnswer<N>> {
+      if (closing) return Promise.reject(refuse("DRAINING", "The service is shutting down; call again."));
+      if (queue.length >= QUEUE_MAX)
+        return Promise.reject(refuse("OVERLOADED", "Too many writes are waiting; nothing was done."));
+      return new Promise<CommandAnswer<N>>((resolve, reject) => {
+        queue.push({ command: [name, input], resolve: resolve as (answer: unknown) => void, reject });
+        // Waiting for the end of this turn of the event loop lets every call that arrived in it share the transaction.
+        if (!dispatchScheduled && inFlight.length < BATCHES_IN_FLIGHT_MAX) {
+          dispatchScheduled = true;
+          setImmediate(dispatch);
+        }
+      });
+    },
+    get depth() {
+      return queue.length + inFlight.reduce((sum, batch) => sum + batch.length, 0);
+    },
+    broken: broken.promise,
+    async close() {
+      closing = true;
+      if (inFlight.length > 0 || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve));
+      const ended = once(worker, "exit");
+      worker.postMessage("close");
+      await ended;
+    },
+  };
+}

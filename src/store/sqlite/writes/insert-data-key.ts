@@ -1,0 +1,33 @@
+import type { WrappedDataKey } from "../../../seal/ports.ts";
+import { DATA_KEY_COLUMNS, type DataKeyRow, toWrappedDataKey } from "../rows.ts";
+import type { WriteTransaction } from "../write-transaction.ts";
+
+/** Stores a data key unless the account has one of that id and version. Returns the stored one. */
+export function insertDataKey(tx: WriteTransaction, key: WrappedDataKey): WrappedDataKey {
+  const stored = tx.get(
+    `SELECT ${DATA_KEY_COLUMNS} FROM data_key WHERE account = ? AND data_key_id = ? AND data_key_version = ?`,
+    key.account,
+    key.dataKeyId,
+    key.dataKeyVersion,
+  );
+  if (stored !== undefined) return toWrappedDataKey(stored as DataKeyRow);
+  tx.run(
+    "INSERT INTO data_key (account, data_key_id, data_key_version, kms_key_arn, wrapped, create_ms) VALUES (?, ?, ?, ?, ?, ?)",
+    key.account,
+    key.dataKeyId,
+    key.dataKeyVersion,
+    key.kmsKeyArn,
+    key.wrapped,
+    key.createMs,
+  );
+  tx.audit({
+    kind: "data-key.created",
+    timeMs: tx.nowMs,
+    caller: "service",
+    actor: "",
+    account: key.account,
+    subject: `accounts/${key.account}/dataKeys/${key.dataKeyId}/${key.dataKeyVersion}`,
+    details: { kms_key_arn: key.kmsKeyArn },
+  });
+  return key;
+}

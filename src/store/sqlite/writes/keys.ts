@@ -1,0 +1,110 @@
+import type { Mutation } from "../../../audit/mutation.ts";
+import { refuse } from "../../../base/errors.ts";
+import { etagOf, type KeyRecord, keyName, type NewKey } from "../../../keyvault/ports.ts";
+import { KEY_COLUMNS, type KeyRow, toKeyRecord } from "../rows.ts";
+import type { WriteTransaction } from "../write-transaction.ts";
+import { priorAnswer, recordMutation } from "./mutation.ts";
+
+const SELECT_KEY = `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`;
+
+const REPLACE_KEY = `INSERT OR REPLACE INTO provider_key
+  (account, key_id, provider, version, revision, source, state, state_reason, state_until_ms, limit_usd_nano, remaining_usd_nano,
+   limit_expire_ms, create_ms, verify_ms, last_used_ms, data_key_id, data_key_version, sealed)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?)`;
+
+const COUNT_VERSION = `INSERT INTO key_version (account, provider, last_version) VALUES (?, ?, ?)
+  ON CONFLICT (account, provider) DO UPDATE SET last_version = excluded.last_version`;
+
+/** A key to store, with its mutation. */
+export interface PutKeyInput {
+  readonly key: NewKey;
+  readonly mutation: Mutation;
+}
+
+/** Stores a key in place of the version that it replaces; "raced", with nothing written, when that is no longer the current one. */
+export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): KeyRecord | "raced" {
+  const before = priorAnswer(tx, mutation);
+  if (before !== undefined) return before.answer as KeyRecord;
+  const { record, sealed, replacesVersion } = key;
+  const current = tx.get(SELECT_KEY, record.account, record.keyId) as KeyRow | undefined;
+  const counter = tx.get(
+    "SELECT last_version AS lastVersion FROM key_version WHERE account = ? AND provider = ?",
+    record.account,
+    record.provider,
+  ) as { lastVersion: bigint } | undefined;
+  if (Number(current?.version ?? 0n) !== replacesVersion) return "raced";
+  if (Number(counter?.lastVersion ?? 0n) + 1 !== record.version) return "raced";
+  tx.run(COUNT_VERSION, record.account, record.provider, record.version);
+  tx.run(
+    REPLACE_KEY,
+    record.account,
+    record.keyId,
+    record.provider,
+    record.version,
+    record.revision,
+    record.source,
+    record.state,
+    record.stateReason,
+    record.stateUntilMs ?? null,
+    record.limits?.limitUsdNano ?? null,
+    record.limits?.remainingUsdNano ?? null,
+    record.limits?.expireMs ?? null,
+    record.createMs,
+    record.verifyMs ?? null,
+    sealed.dataKeyId,
+    sealed.dataKeyVersion,
+    sealed.bytes,
+  );
+  recordMutation(tx, mutation, record);
+  return record;
+}
+
+/** A key to remove, with its mutation. */
+export interface DeleteKeyInput {
+  readonly account: string;
+  readonly keyId: string;
+  /** Empty: whatever it is. */
+  readonly etag: string;
+  readonly mutation: Mutation;
+}
+
+/** Removes a key and returns it as it was. The connection's `secure_delete` overwrites the freed bytes. */
+export function deleteKey(tx: WriteTransaction, { account, keyId, etag, mutation }: DeleteKeyInput): KeyRecord {
+  const before = priorAnswer(tx, mutation);
+  if (before !== undefined) return before.answer as KeyRecord;
+  const row = tx.get(SELECT_KEY, account, keyId) as KeyRow | undefined;
+  const name = keyName(account, keyId);
+  if (row === undefined) throw refuse("KEY_NOT_FOUND", `${name} does not exist.`, { key: name });
+  const record = toKeyRecord(row);
+  if (etag !== "" && etag !== etagOf(record)) {
+    throw refuse("ETAG_MISMATCH", `${name} changed since it was read: read it again.`, {
+      key: name,
+      etag: etagOf(record),
+    });
+  }
+  tx.run("DELETE FROM provider_key WHERE account = ? AND key_id = ?", account, keyId);
+  recordMutation(tx, mutation, record);
+  return record;
+}
+
+/** That a key version was released at a time. */
+export interface KeyUse {
+  readonly account: string;
+  readonly keyId: string;
+  readonly version: number;
+  readonly timeMs: number;
+}
+
+/** Notes when keys were last released. A use of a version that is no longer there is passed over. */
+export function noteKeysUsed(tx: WriteTransaction, uses: readonly KeyUse[]): void {
+  for (const use of uses) {
+    tx.run(
+      "UPDATE provider_key SET last_used_ms = ? WHERE account = ? AND key_id = ? AND version = ? AND (last_used_ms IS NULL OR last_used_ms < ?)",
+      use.timeMs,
+      use.account,
+      use.keyId,
+      use.version,
+      use.timeMs,
+    );
+  }
+}

@@ -1,0 +1,79 @@
+import type { Mutation } from "../../../audit/mutation.ts";
+import { refuse } from "../../../base/errors.ts";
+import type { AgentRef, Placement } from "../../../router/ports.ts";
+import { PLACEMENT_COLUMNS, type PlacementRow } from "../rows.ts";
+import type { WriteTransaction } from "../write-transaction.ts";
+import { priorAnswer, recordMutation } from "./mutation.ts";
+
+const SELECT_PLACEMENT = `SELECT ${PLACEMENT_COLUMNS} FROM placement WHERE account = ? AND agent = ?`;
+
+/** Placements to store, with their mutation. */
+export interface PlaceAgentsInput {
+  readonly placements: readonly Placement[];
+  readonly mutation: Mutation;
+}
+
+/** Places all or none. A higher generation moves an agent, the same one from the same host renews, anything else is stale. */
+export function placeAgents(tx: WriteTransaction, { placements, mutation }: PlaceAgentsInput): readonly Placement[] {
+  const before = priorAnswer(tx, mutation);
+  if (before !== undefined) return before.answer as readonly Placement[];
+  const stale = placements.filter((placement) => {
+    const row = tx.get(SELECT_PLACEMENT, placement.account, placement.agent) as PlacementRow | undefined;
+    if (row === undefined || placement.generation > row.generation) return false;
+    return placement.generation !== row.generation || placement.host !== row.host;
+  });
+  const first = stale[0];
+  if (first !== undefined) {
+    throw refuse(
+      "STALE_GENERATION",
+      `Agent ${first.agent} of account ${first.account} has a placement that generation ${first.generation} may not replace (${stale.length} of ${placements.length} placements are stale; none was stored). Read the newest generation and place again.`,
+      {
+        account: first.account,
+        agent: first.agent,
+        generation: first.generation.toString(),
+        stale_count: stale.length.toString(),
+      },
+    );
+  }
+  for (const { account, agent, host, generation, expireMs } of placements) {
+    tx.run(
+      "INSERT OR REPLACE INTO placement (account, agent, host, generation, expire_ms) VALUES (?, ?, ?, ?, ?)",
+      account,
+      agent,
+      host,
+      generation,
+      expireMs,
+    );
+  }
+  recordMutation(tx, mutation, placements);
+  return placements;
+}
+
+/** Placements to end, with their mutation. */
+export interface RemoveAgentsInput {
+  readonly agents: readonly AgentRef[];
+  readonly mutation: Mutation;
+}
+
+/**
+ * Ends the placements that are not newer than asked for. The row stays, expired, so that its generation is remembered: a late order of an older
+ * generation must not place the agent again.
+ */
+export function removeAgents(tx: WriteTransaction, { agents, mutation }: RemoveAgentsInput): { removedCount: number } {
+  const before = priorAnswer(tx, mutation);
+  if (before !== undefined) return before.answer as { removedCount: number };
+  let removedCount = 0;
+  for (const { account, agent, generation } of agents) {
+    removedCount += tx.run(
+      "UPDATE placement SET expire_ms = 0 WHERE account = ? AND agent = ? AND (? = 0 OR generation <= ?) AND expire_ms > ?",
+      account,
+      agent,
+      generation,
+      generation,
+      tx.nowMs,
+    );
+  }
+  const answer = { removedCount };
+  recordMutation(tx, mutation, answer);
+  return answer;
+}

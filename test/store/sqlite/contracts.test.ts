@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { systemClock } from "../../../src/base/clock.ts";
+import { silentLog } from "../../../src/base/log.ts";
+import { openSqlite, type SqliteStore } from "../../../src/store/sqlite/open-sqlite.ts";
+import { dataKeyStoreContract } from "../../contract/data-key-store.ts";
+import { keyStoreContract } from "../../contract/key-store.ts";
+import { placementStoreContract } from "../../contract/placement-store.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+/** A fresh SQLite database with its real writing thread. */
+async function open(): Promise<{ sqlite: SqliteStore; close(): Promise<void> }> {
+  const directory = temporaryDirectory();
+  const sqlite = await openSqlite(join(directory.path, "plori.db"), systemClock, silentLog);
+  return {
+    sqlite,
+    async close() {
+      await sqlite.close();
+      directory.remove();
+    },
+  };
+}
+
+dataKeyStoreContract("SQLite", async () => {
+  const { sqlite, close } = await open();
+  return { store: sqlite.dataKeys, close };
+});
+
+keyStoreContract("SQLite", async () => {
+  const { sqlite, close } = await open();
+  return { store: sqlite.keys, directory: sqlite.directory, close };
+});
+
+placementStoreContract("SQLite", async () => {
+  const { sqlite, close } = await open();
+  return { store: sqlite.placements, close };
+});
