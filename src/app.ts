@@ -1,0 +1,225 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { developmentPrices } from "./app/development-prices.ts";
+import { watchKms } from "./app/kms-watch.ts";
+import { createMetrics } from "./app/metrics.ts";
+import { openKms } from "./app/open-kms.ts";
+import { type Clock, systemClock } from "./base/clock.ts";
+import { createIdMinter } from "./base/ids.ts";
+import { createLog, type Log } from "./base/log.ts";
+import type { Config } from "./config.ts";
+import { ensureDevelopmentPki } from "./doors/development-pki.ts";
+import { type Doors, openDoors } from "./doors/open-doors.ts";
+import { createKeyVaultHandlers } from "./doors/rpc/key-vault-handlers.ts";
+import { createLedgerHandlers } from "./doors/rpc/ledger-handlers.ts";
+import { createResolveRouteCodec } from "./doors/rpc/resolve-route-codec.ts";
+import { createRouterHandlers } from "./doors/rpc/router-handlers.ts";
+import type { TlsSource } from "./doors/tls-material.ts";
+import { createCredentialOpener } from "./keyvault/open-credential.ts";
+import { createProbeBudget } from "./keyvault/probe-budget.ts";
+import { publishPrices } from "./ledger/verbs/publish-prices.ts";
+import { baseUrlOf } from "./providers/base-url.ts";
+import { describeProvider } from "./providers/descriptors.ts";
+import { createProber } from "./providers/prober.ts";
+import { CATALOGUE } from "./router/catalogue.ts";
+import type { EndpointOf } from "./router/ports.ts";
+import { createSealer } from "./seal/create-sealer.ts";
+import { openSqlite } from "./store/sqlite/open-sqlite.ts";
+
+/** How often holds and grants whose end has come are booked, in milliseconds. Decisions go by time and do not wait for it. */
+const SWEEP_EVERY_MS = 5_000;
+
+/** The running service. */
+export interface App {
+  readonly grpcPort: number;
+  readonly connectPort: number;
+  readonly opsPort: number;
+  /** Rejects when the service can no longer keep its promises: a KMS key that may not be used, a disk that lied. The process should stop with a failure. */
+  readonly broken: Promise<never>;
+  /** Reads the TLS files again. */
+  reload(): Promise<boolean>;
+  /** Refuses new calls, lets those in flight finish, makes everything acknowledged durable, and closes every floor. */
+  stop(): Promise<void>;
+}
+
+/** Parts that tests put in place of the real ones. */
+export interface AppOverrides {
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+/** Opens the floors in order; what was opened is closed in reverse when a later one fails, and by `stop`. */
+export async function openApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
+  const clock = overrides.clock ?? systemClock;
+  const log = overrides.log ?? createLog(config.logLevel);
+  const closers: (() => Promise<void> | void)[] = [];
+  async function closeAll(): Promise<void> {
+    for (const close of closers.splice(0).reverse()) await close();
+  }
+  try {
+    return await openFloors(config, clock, log, closers, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function openFloors(
+  config: Config,
+  clock: Clock,
+  log: Log,
+  closers: (() => Promise<void> | void)[],
+  closeAll: () => Promise<void>,
+): Promise<App> {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const store = await openSqlite(config.databasePath, clock, log);
+  closers.push(() => store.close());
+  const { kms, activeKeyId, keyIds, close: closeKms } = await openKms(config);
+  closers.push(closeKms);
+  const kmsWatch = watchKms(kms, keyIds, log);
+  closers.push(() => kmsWatch.stop());
+  const sealer = createSealer({
+    kms,
+    store: store.dataKeys,
+    environment: config.environment,
+    activeKmsKeyId: activeKeyId,
+    isTrustedKmsKey: kmsWatch.isTrusted,
+    clock,
+  });
+  closers.push(() => sealer.close());
+
+  const mintId = createIdMinter(clock);
+  const prober = createProber({ urls: config.providerUrls, clock });
+  const endpointOf = createEndpoints(config.providerUrls);
+  const handlers = {
+    keyVault: createKeyVaultHandlers({
+      keys: store.keys,
+      sealer,
+      prober,
+      probeBudget: createProbeBudget(clock),
+      clock,
+    }),
+    router: createRouterHandlers({
+      placements: store.placements,
+      keys: store.directory,
+      opener: createCredentialOpener(sealer),
+      releaseLog: store.releases,
+      endpointOf,
+      catalogue: CATALOGUE,
+      clock,
+      mintId,
+    }),
+    ledger: createLedgerHandlers({ ledger: store.ledger, clock, mintId }),
+  };
+  if (config.development && (await store.ledger.newestPriceVersion()) === undefined) {
+    const input = { ...developmentPrices(CATALOGUE), requestId: "", actor: "development profile" };
+    await publishPrices({ ledger: store.ledger, clock }, input, { spiffeId: "service" });
+  }
+  const sweeping = setInterval(() => {
+    store.ledger.sweepHolds().catch((error: unknown) => log.warn("holds were not swept", { err: error }));
+  }, SWEEP_EVERY_MS);
+  closers.push(() => clearInterval(sweeping));
+
+  const metrics = createMetrics();
+  metrics.gauge(
+    "plori_writes_waiting",
+    "Commands that wait for the writing thread or run there.",
+    () => store.writer.depth,
+  );
+  metrics.gauge("plori_data_keys_cached", "Data keys held in memory.", () => sealer.stats().dataKeys);
+  metrics.gauge("plori_kms_circuit_open", "1 while the KMS is left alone after failures in a row.", () =>
+    sealer.stats().kmsCircuitOpen ? 1 : 0,
+  );
+
+  const doors = await openDoors({
+    handlers,
+    grpc: config.grpc,
+    connect: config.connect,
+    ops: config.ops,
+    tls: await tlsSource(config, clock),
+    trustDomain: config.trustDomain,
+    roleMap: config.roleMap,
+    reflection: config.reflection,
+    codecs: { "plori.router.v1.RouterService/ResolveRoute": createResolveRouteCodec() },
+    log,
+    clock,
+    observer: metrics,
+    metrics: metrics.registry,
+    readiness: { reasons: () => kmsWatch.reasons() },
+    onDenied({ spiffeId, role }, rpc) {
+      store.denials({
+        kind: "call.denied",
+        timeMs: clock.nowMs(),
+        caller: spiffeId,
+        actor: "",
+        account: "",
+        subject: rpc,
+        details: { role: role ?? "" },
+      });
+    },
+  });
+  closers.push(() => doors.close());
+  await store.writer.submit("appendAudit", [serviceStarted(config, clock)]);
+  log.info("serving", {
+    environment: config.environment,
+    grpc: doors.grpcPort,
+    connect: doors.connectPort,
+    ops: doors.opsPort,
+  });
+  const broken = Promise.race([store.writer.broken, kmsWatch.wrongKey]);
+  broken.catch(() => {});
+  return asApp(doors, broken, config.drainMs, closeAll);
+}
+
+function asApp(doors: Doors, broken: Promise<never>, drainMs: number, closeAll: () => Promise<void>): App {
+  let stopping: Promise<void> | undefined;
+  return {
+    grpcPort: doors.grpcPort,
+    connectPort: doors.connectPort,
+    opsPort: doors.opsPort,
+    broken,
+    reload: () => doors.reload(),
+    stop() {
+      stopping ??= doors.drain(drainMs).finally(closeAll);
+      return stopping;
+    },
+  };
+}
+
+/** Where each provider is called; made once, since every route asks. */
+function createEndpoints(urls: Config["providerUrls"]): EndpointOf {
+  const made = new Map<string, ReturnType<EndpointOf>>();
+  return (provider) => {
+    let endpoint = made.get(provider);
+    if (endpoint === undefined) {
+      const descriptor = describeProvider(provider);
+      endpoint = {
+        baseUrl: baseUrlOf(descriptor, urls[provider]),
+        credentialHeader: descriptor.auth.header,
+        credentialPrefix: descriptor.auth.prefix,
+        headers: descriptor.headers,
+      };
+      made.set(provider, endpoint);
+    }
+    return endpoint;
+  };
+}
+
+async function tlsSource({ tls, trustDomain }: Config, clock: Clock): Promise<TlsSource> {
+  if (tls.kind === "files") return tls;
+  await ensureDevelopmentPki(tls.directory, { clock, trustDomain });
+  const file = (name: string): string => join(tls.directory, name);
+  return { kind: "files", certFile: file("server.pem"), keyFile: file("server.key"), caFile: file("ca.pem") };
+}
+
+function serviceStarted(config: Config, clock: Clock) {
+  return {
+    kind: "service.started",
+    timeMs: clock.nowMs(),
+    caller: "service",
+    actor: "",
+    account: "",
+    subject: config.environment,
+    details: {},
+  } as const;
+}

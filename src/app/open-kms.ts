@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import { createAwsKms } from "../kms/aws.ts";
+import { startDevelopmentKms } from "../kms/development.ts";
+import type { Kms } from "../kms/kms.ts";
+
+/** A KMS client, the keys that it may use, and how it is closed. */
+export interface OpenKms {
+  readonly kms: Kms;
+  readonly activeKeyId: string;
+  readonly keyIds: readonly string[];
+  close(): Promise<void>;
+}
+
+/** The AWS client; in development it talks to a KMS of our own on loopback, whose key lies in the data directory. */
+export async function openKms({ kms, dataDir }: Pick<Config, "kms" | "dataDir">): Promise<OpenKms> {
+  if (kms.kind === "aws") {
+    const client = createAwsKms();
+    return { kms: client, activeKeyId: kms.activeKeyId, keyIds: kms.keyIds, close: async () => client.close() };
+  }
+  const server = await startDevelopmentKms({ file: join(dataDir, "development-kms.json") });
+  const client = createAwsKms({
+    endpoint: server.endpoint,
+    region: server.region,
+    credentials: { accessKeyId: "development", secretAccessKey: "development" },
+  });
+  return {
+    kms: client,
+    activeKeyId: server.keyArn,
+    keyIds: [server.keyArn],
+    async close() {
+      client.close();
+      await server.close();
+    },
+  };
+}

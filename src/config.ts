@@ -1,0 +1,227 @@
+import { join } from "node:path";
+import type { LogLevel } from "./base/log.ts";
+import type { Provider } from "./base/provider.ts";
+import { DEFAULT_ROLE_MAP, parseRoleMap, type RoleMap } from "./identity/role-map.ts";
+import { parseProviderUrls } from "./providers/provider-urls.ts";
+
+/** The environment, as a process sees it. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A host and a port to listen on; port 0 is any free one. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Which KMS keys data keys are wrapped under. In development a KMS of our own runs on loopback. */
+export type KmsConfig =
+  | { readonly kind: "development" }
+  | { readonly kind: "aws"; readonly activeKeyId: string; readonly keyIds: readonly string[] };
+
+/** Where the server's certificate comes from. In development an authority of our own makes it. */
+export type TlsConfig =
+  | { readonly kind: "development"; readonly directory: string }
+  | { readonly kind: "files"; readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+
+/** Everything that can be configured, checked. */
+export interface Config {
+  /** The development profile: it also starts with a price book, so that a newcomer's first call costs something. */
+  readonly development: boolean;
+  /** Sealed into every record: a record of one environment never opens in another. */
+  readonly environment: string;
+  readonly dataDir: string;
+  readonly databasePath: string;
+  readonly kms: KmsConfig;
+  readonly tls: TlsConfig;
+  readonly trustDomain: string;
+  readonly roleMap: RoleMap;
+  readonly grpc: Address;
+  readonly connect: Address;
+  readonly ops: Address;
+  readonly reflection: boolean;
+  /** Origins that replace the providers' own. */
+  readonly providerUrls: Readonly<Partial<Record<Provider, string>>>;
+  /** How long calls in flight may take once the service was told to stop, in milliseconds. */
+  readonly drainMs: number;
+  readonly logLevel: LogLevel;
+}
+
+/** A configuration, or everything that is wrong with it at once. */
+export type ConfigReading =
+  | { readonly kind: "ok"; readonly config: Config; readonly unknownNames: readonly string[] }
+  | { readonly kind: "wrong"; readonly problems: readonly string[] };
+
+const NAMES = [
+  "PLORI_ENVIRONMENT",
+  "PLORI_ROLE_MAP",
+  "PLORI_KMS_KEY_IDS",
+  "PLORI_GRPC_ADDRESS",
+  "PLORI_CONNECT_ADDRESS",
+  "PLORI_OPS_ADDRESS",
+  "PLORI_DATA_DIR",
+  "PLORI_DATABASE_URL",
+  "PLORI_TLS_CERT_FILE",
+  "PLORI_TLS_KEY_FILE",
+  "PLORI_TLS_CA_FILE",
+  "PLORI_TRUST_DOMAIN",
+  "PLORI_PROVIDER_URLS",
+  "PLORI_REFLECTION",
+  "PLORI_DRAIN_MS",
+  "PLORI_LOG_LEVEL",
+] as const;
+
+type Name = (typeof NAMES)[number];
+
+const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,62})$/;
+const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
+const DRAIN_MAX_MS = 600_000;
+
+/**
+ * Reads the configuration. Pure: it looks at `env` and nothing else. In the development profile everything has a default; in production a missing
+ * environment name, KMS key, TLS file or trust domain is refused, and all of it is named at once.
+ */
+export function parseConfig(env: Environment, development: boolean): ConfigReading {
+  const problems: string[] = [];
+  const value = (name: Name): string => env[name]?.trim() ?? "";
+  const problem = (name: Name, text: string): void => void problems.push(`${name} ${text}`);
+
+  function required(name: Name, developmentDefault: string, what: string): string {
+    const given = value(name);
+    if (given !== "") return given;
+    if (!development) problem(name, `is missing: ${what}`);
+    return developmentDefault;
+  }
+
+  function address(name: Name, port: number): Address {
+    const given = value(name);
+    const parsed = given === "" ? { host: "127.0.0.1", port } : parseAddress(given);
+    if (parsed === undefined) problem(name, "must be host:port, for example 127.0.0.1:7443");
+    return parsed ?? { host: "", port: 0 };
+  }
+
+  const environment = required(
+    "PLORI_ENVIRONMENT",
+    "development",
+    "the name of this environment, for example production-eu",
+  );
+  if (!LABEL.test(environment)) problem("PLORI_ENVIRONMENT", "must be 1-63 of a-z 0-9 -, for example production-eu");
+  const trustDomain = required("PLORI_TRUST_DOMAIN", "dev.plori.internal", "the SPIFFE trust domain of all callers");
+  if (!TRUST_DOMAIN.test(trustDomain)) problem("PLORI_TRUST_DOMAIN", "must be 1-255 of a-z 0-9 . _ -");
+  const dataDir = required("PLORI_DATA_DIR", ".plori", "the directory that holds the database");
+
+  const kms = parseKms(value("PLORI_KMS_KEY_IDS"), development);
+  if (kms === undefined) {
+    problem(
+      "PLORI_KMS_KEY_IDS",
+      "is missing: the ids or ARNs of the KMS keys, separated by commas, the active one first",
+    );
+  }
+  const tls = parseTls(value, development, dataDir, problem);
+  const roleMap = parseRoles(value("PLORI_ROLE_MAP"), problem);
+  const providerUrls = parseUrls(value("PLORI_PROVIDER_URLS"), problem);
+  const databasePath = parseDatabase(value("PLORI_DATABASE_URL"), dataDir);
+  if (databasePath === undefined) problem("PLORI_DATABASE_URL", "must be sqlite:<path>, or absent");
+
+  const logLevel = LOG_LEVELS.find((level) => level === (value("PLORI_LOG_LEVEL") || "info"));
+  if (logLevel === undefined) problem("PLORI_LOG_LEVEL", `must be one of ${LOG_LEVELS.join(", ")}`);
+  const reflection = value("PLORI_REFLECTION") || "on";
+  if (reflection !== "on" && reflection !== "off") problem("PLORI_REFLECTION", "must be on or off");
+  const drainMs = Number(value("PLORI_DRAIN_MS") || "25000");
+  if (!Number.isInteger(drainMs) || drainMs < 0 || drainMs > DRAIN_MAX_MS) {
+    problem("PLORI_DRAIN_MS", `must be a whole number of milliseconds, 0-${DRAIN_MAX_MS}`);
+  }
+  const grpc = address("PLORI_GRPC_ADDRESS", 7443);
+  const connect = address("PLORI_CONNECT_ADDRESS", 7444);
+  const ops = address("PLORI_OPS_ADDRESS", 7445);
+
+  if (
+    problems.length > 0 ||
+    kms === undefined ||
+    tls === undefined ||
+    databasePath === undefined ||
+    logLevel === undefined
+  ) {
+    return { kind: "wrong", problems };
+  }
+  const known: readonly string[] = NAMES;
+  const unknownNames = Object.keys(env).filter((name) => name.startsWith("PLORI_") && !known.includes(name));
+  const config: Config = {
+    development,
+    environment,
+    dataDir,
+    databasePath,
+    kms,
+    tls,
+    trustDomain,
+    roleMap,
+    grpc,
+    connect,
+    ops,
+    reflection: reflection === "on",
+    providerUrls,
+    drainMs,
+    logLevel,
+  };
+  return { kind: "ok", config, unknownNames };
+}
+
+function parseAddress(text: string): Address | undefined {
+  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] === undefined || port > 65_535) return undefined;
+  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+}
+
+function parseKms(text: string, development: boolean): KmsConfig | undefined {
+  const keyIds = text
+    .split(",")
+    .map((id) => id.trim())
+    .filter((id) => id !== "");
+  const [activeKeyId] = keyIds;
+  if (activeKeyId !== undefined) return { kind: "aws", activeKeyId, keyIds };
+  return development ? { kind: "development" } : undefined;
+}
+
+function parseTls(
+  value: (name: Name) => string,
+  development: boolean,
+  dataDir: string,
+  problem: (name: Name, text: string) => void,
+): TlsConfig | undefined {
+  const files = {
+    PLORI_TLS_CERT_FILE: value("PLORI_TLS_CERT_FILE"),
+    PLORI_TLS_KEY_FILE: value("PLORI_TLS_KEY_FILE"),
+    PLORI_TLS_CA_FILE: value("PLORI_TLS_CA_FILE"),
+  };
+  const given = Object.values(files).filter((file) => file !== "").length;
+  if (given === 0 && development) return { kind: "development", directory: join(dataDir, "pki") };
+  for (const [name, file] of Object.entries(files)) {
+    if (file === "")
+      problem(name as Name, "is missing: a PEM file; certificate, key and client authority are needed together");
+  }
+  const { PLORI_TLS_CERT_FILE: certFile, PLORI_TLS_KEY_FILE: keyFile, PLORI_TLS_CA_FILE: caFile } = files;
+  return given === 3 ? { kind: "files", certFile, keyFile, caFile } : undefined;
+}
+
+function parseRoles(text: string, problem: (name: Name, text: string) => void): RoleMap {
+  if (text === "") return DEFAULT_ROLE_MAP;
+  const reading = parseRoleMap(text);
+  if (reading.kind === "ok") return reading.roleMap;
+  for (const mistake of reading.mistakes) problem("PLORI_ROLE_MAP", mistake);
+  return DEFAULT_ROLE_MAP;
+}
+
+function parseUrls(text: string, problem: (name: Name, text: string) => void): Config["providerUrls"] {
+  if (text === "") return {};
+  const reading = parseProviderUrls(text);
+  if (reading.kind === "urls") return reading.urls;
+  for (const mistake of reading.problems) problem("PLORI_PROVIDER_URLS", mistake);
+  return {};
+}
+
+function parseDatabase(url: string, dataDir: string): string | undefined {
+  if (url === "") return join(dataDir, "plori.db");
+  const path = url.startsWith("sqlite:") ? url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "") : "";
+  return path === "" ? undefined : path;
+}

@@ -1,0 +1,61 @@
+import { create } from "@bufbuild/protobuf";
+import { ProviderInfoSchema } from "../../gen/plori/keyvault/v1/keyvault_pb.ts";
+import {
+  ConnectKeyResponseSchema,
+  DeleteKeyResponseSchema,
+  GetKeyResponseSchema,
+  type KeyVaultService,
+  ListKeysResponseSchema,
+  ListProvidersResponseSchema,
+} from "../../gen/plori/keyvault/v1/keyvault_service_pb.ts";
+import { type ConnectKeyDeps, connectKey } from "../../keyvault/connect-key.ts";
+import { type DeleteKeyDeps, deleteKey } from "../../keyvault/delete-key.ts";
+import { getKey } from "../../keyvault/get-key.ts";
+import { listKeys } from "../../keyvault/list-keys.ts";
+import { listProviders } from "../../keyvault/list-providers.ts";
+import type { NamedProvider } from "../../keyvault/named-provider.ts";
+import type { KeyStore } from "../../keyvault/ports.ts";
+import type { ServiceHandlers } from "../handlers.ts";
+import { keyMessage } from "./key-message.ts";
+import { providerNumber, readProvider } from "./words.ts";
+
+/** What KeyVault's verbs need together. */
+export type KeyVaultDeps = ConnectKeyDeps & DeleteKeyDeps & { readonly keys: KeyStore };
+
+/** KeyVault's RPCs: messages in, verbs called, messages out. */
+export function createKeyVaultHandlers(deps: KeyVaultDeps): ServiceHandlers<typeof KeyVaultService> {
+  return {
+    async listProviders() {
+      const providers = listProviders().map((summary) =>
+        create(ProviderInfoSchema, { ...summary, provider: providerNumber(summary.provider) }),
+      );
+      return create(ListProvidersResponseSchema, { providers });
+    },
+    async connectKey({ account, provider, secret, allowUnverified, requestId, actor }, { caller, signal }) {
+      const input = { account, provider: namedProvider(provider), secret, allowUnverified, requestId, actor };
+      return create(ConnectKeyResponseSchema, { key: keyMessage(await connectKey(deps, input, caller, signal)) });
+    },
+    async getKey({ account, provider }, { caller }) {
+      const record = await getKey(deps, { account, provider: namedProvider(provider) }, caller);
+      return create(GetKeyResponseSchema, { key: keyMessage(record) });
+    },
+    async listKeys({ account, pageSize, pageToken }, { caller }) {
+      const page = await listKeys(deps, { account, pageSize, pageToken }, caller);
+      return create(ListKeysResponseSchema, { keys: page.keys.map(keyMessage), nextPageToken: page.nextPageToken });
+    },
+    async deleteKey({ account, provider, etag, requestId, actor }, { caller }) {
+      const record = await deleteKey(
+        deps,
+        { account, provider: namedProvider(provider), etag, requestId, actor },
+        caller,
+      );
+      return create(DeleteKeyResponseSchema, { key: keyMessage(record) });
+    },
+  };
+}
+
+/** A number that names no provider of ours is answered like a missing one: the verbs say which there are. */
+function namedProvider(number: number): NamedProvider {
+  const provider = readProvider(number);
+  return provider === "unspecified" || provider === "unknown" ? undefined : provider;
+}

@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { parseConfig } from "../src/config.ts";
+
+test("the development profile needs no environment at all", () => {
+  const reading = parseConfig({}, true);
+  expect(reading).toMatchObject({
+    kind: "ok",
+    unknownNames: [],
+    config: {
+      environment: "development",
+      databasePath: ".plori/plori.db",
+      trustDomain: "dev.plori.internal",
+      kms: { kind: "development" },
+      tls: { kind: "development", directory: ".plori/pki" },
+      grpc: { host: "127.0.0.1", port: 7443 },
+      connect: { host: "127.0.0.1", port: 7444 },
+      ops: { host: "127.0.0.1", port: 7445 },
+    },
+  });
+});
+
+test("production names everything that is missing in one reading", () => {
+  const reading = parseConfig({}, false);
+  if (reading.kind !== "wrong") throw new Error("expected problems");
+  const text = reading.problems.join("\n");
+  for (const name of [
+    "ENVIRONMENT",
+    "KMS_KEY_IDS",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "TLS_CA_FILE",
+    "TRUST_DOMAIN",
+    "DATA_DIR",
+  ]) {
+    expect(text).toContain(`PLORI_${name} is missing`);
+  }
+});
+
+test("every wrong value is named at once, and an origin that would carry keys in the clear is refused", () => {
+  const reading = parseConfig(
+    {
+      PLORI_ENVIRONMENT: "Production EU",
+      PLORI_GRPC_ADDRESS: "nowhere",
+      PLORI_OPS_ADDRESS: "127.0.0.1:99999",
+      PLORI_PROVIDER_URLS: '{"openai":"http://proxy.example"}',
+      PLORI_ROLE_MAP: '{"/x/*":"king"}',
+      PLORI_DATABASE_URL: "mysql://x",
+      PLORI_LOG_LEVEL: "loud",
+      PLORI_DRAIN_MS: "-1",
+      PLORI_REFLECTION: "maybe",
+    },
+    true,
+  );
+  if (reading.kind !== "wrong") throw new Error("expected problems");
+  expect(reading.problems.map((problem) => problem.split(" ")[0]).sort()).toEqual([
+    "PLORI_DATABASE_URL",
+    "PLORI_DRAIN_MS",
+    "PLORI_ENVIRONMENT",
+    "PLORI_GRPC_ADDRESS",
+    "PLORI_LOG_LEVEL",
+    "PLORI_OPS_ADDRESS",
+    "PLORI_PROVIDER_URLS",
+    "PLORI_REFLECTION",
+    "PLORI_ROLE_MAP",
+  ]);
+});
+
+test("a misspelt setting is told, not passed over in silence", () => {
+  const reading = parseConfig({ PLORI_LOGLEVEL: "debug" }, true);
+  expect(reading).toMatchObject({ kind: "ok", unknownNames: ["PLORI_LOGLEVEL"] });
+});
