@@ -1,4 +1,4 @@
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
 import type { Config } from "../config.ts";
 
 /** What the development profile prints once it serves: where, and calls to copy and paste. `cwd` is where they will be pasted. */
@@ -7,9 +7,9 @@ export function banner(
   ports: { readonly grpcPort: number; readonly connectPort: number; readonly opsPort: number },
   cwd: string,
 ): string {
-  const directory = config.tls.kind === "development" ? relative(cwd, config.tls.directory) || "." : undefined;
+  const directory = config.tls.kind === "development" ? shortest(cwd, config.tls.directory) : undefined;
   const lines = [
-    `plori BYOK, development profile. Everything it keeps is in ${relative(cwd, config.dataDir) || "."}`,
+    `plori BYOK, development profile. Everything it keeps is in ${shortest(cwd, config.dataDir)}`,
     `  gRPC     https://localhost:${ports.grpcPort}   agent hosts and services (mutual TLS)`,
     `  Connect  https://localhost:${ports.connectPort}   buf curl, curl (mutual TLS)`,
     `  ops      http://localhost:${ports.opsPort}    /livez /readyz /metrics`,
@@ -27,4 +27,10 @@ export function banner(
     "Stop with Ctrl-C.",
     "",
   ].join("\n");
+}
+
+/** A path as one would type it in `cwd`: relative below it, whole elsewhere. */
+function shortest(cwd: string, path: string): string {
+  const below = relative(cwd, path);
+  return below.startsWith("..") ? resolve(cwd, path) : below || ".";
 }

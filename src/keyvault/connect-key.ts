@@ -105,7 +105,7 @@ async function probe(
   if (judgement.kind === "rejected") {
     throw refuse(
       "KEY_REJECTED",
-      `${verdict.reason} Nothing was stored; a key connected earlier stays as it is.`,
+      `${verdict.reason} Nothing was stored; a key connected earlier, if there is one, stays as it is.`,
       metadata,
     );
   }

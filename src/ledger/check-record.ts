@@ -64,7 +64,7 @@ function checkUsed(checker: FieldChecker, used: Used): void {
       checkQuantity(checker, "compute.memory_mib_milliseconds", used.memoryMibMilliseconds);
       break;
     case "DISK":
-      checkQuantity(checker, "disk.byte_seconds", used.byteSeconds);
+      checkQuantity(checker, "disk.byte_seconds", used.byteSeconds, LIMITS.byteSecondsMax);
       break;
     default:
       used satisfies never;
@@ -109,6 +109,6 @@ function checkModelCall(checker: FieldChecker, call: Extract<Used, { kind: "MODE
   }
 }
 
-function checkQuantity(checker: FieldChecker, field: string, quantity: bigint): void {
-  checker.check(quantity >= 0n && quantity <= LIMITS.quantityMax, field, `must be 0-${LIMITS.quantityMax.toString()}`);
+function checkQuantity(checker: FieldChecker, field: string, quantity: bigint, max: bigint = LIMITS.quantityMax): void {
+  checker.check(quantity >= 0n && quantity <= max, field, `must be 0-${max}`);
 }

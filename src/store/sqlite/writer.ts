@@ -10,6 +10,8 @@ import type { Batch, CommandResult, WorkerMessage, WorkerOptions } from "./proto
 const BATCH_MAX = 500;
 /** Batches on their way at once: while one is being made durable, the next stands ready behind it. */
 const BATCHES_IN_FLIGHT_MAX = 2;
+/** So many waiting commands are sent without waiting for the end of the turn: the thread works while this one reads on. */
+const EAGER_BATCH = 16;
 /** Commands that may wait. Beyond it callers are told to come back rather than kept. */
 const QUEUE_MAX = 20_000;
 
@@ -100,8 +102,10 @@ export async function startWriter(path: string, clock: Clock, log: Log): Promise
         return Promise.reject(refuse("OVERLOADED", "Too many writes are waiting; nothing was done."));
       return new Promise<CommandAnswer<N>>((resolve, reject) => {
         queue.push({ command: [name, input], resolve: resolve as (answer: unknown) => void, reject });
+        if (inFlight.length >= BATCHES_IN_FLIGHT_MAX) return;
         // Waiting for the end of this turn of the event loop lets every call that arrived in it share the transaction.
-        if (!dispatchScheduled && inFlight.length < BATCHES_IN_FLIGHT_MAX) {
+        if (queue.length >= EAGER_BATCH) dispatch();
+        else if (!dispatchScheduled) {
           dispatchScheduled = true;
           setImmediate(dispatch);
         }

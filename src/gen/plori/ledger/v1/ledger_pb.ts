@@ -191,7 +191,7 @@ export const ComputeSchema: GenMessage<Compute> = /*@__PURE__*/
  */
 export type Disk = Message<"plori.ledger.v1.Disk"> & {
   /**
-   * Bytes times seconds.
+   * Bytes times seconds; at most 9 * 10^18 in one record.
    *
    * @generated from field: int64 byte_seconds = 1;
    */
@@ -213,6 +213,7 @@ export const DiskSchema: GenMessage<Disk> = /*@__PURE__*/
 export type UsageRecord = Message<"plori.ledger.v1.UsageRecord"> & {
   /**
    * The caller's permanent idempotency key, unique per account and kind: 1-128 of [A-Za-z0-9._:/-]. UUIDv7 is advised, `{resource}/{interval_start}` for meters.
+   * A retry sends the very same record, `occur_time` included.
    *
    * @generated from field: string usage_id = 1;
    */
