@@ -31,12 +31,13 @@ async function main(): Promise<number> {
   if (config === undefined) return EXIT_WRONG_USAGE;
   // Whatever this process writes is its owner's alone.
   process.umask(0o077);
-  const app = await openApp(config);
-  if (config.development) process.stdout.write(banner(config, app, process.cwd()));
-  process.on("SIGHUP", () => void app.reload());
+  // Listened for from the start: a signal that came while the floors open would otherwise kill the process where it stands.
   const told = new Promise<number>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(0));
   });
+  const app = await openApp(config);
+  if (config.development) process.stdout.write(banner(config, app, process.cwd()));
+  process.on("SIGHUP", () => void app.reload());
   // A service that can no longer keep its promises stops like one that was told to, and says so by its exit code.
   const code = await Promise.race([told, app.broken.catch((error: unknown) => sayFailure(error))]);
   await app.stop();

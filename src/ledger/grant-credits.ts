@@ -35,17 +35,9 @@ export function grantCredits(set: WorkingSet, order: NewGrant, nowMs: number): G
   const { expireMs } = order;
   const checker = new FieldChecker();
   checker.check(order.amountNano > 0n, "amount", "must be more than zero");
+  checkPriority(checker, order.priority);
+  checkGrantTimes(checker, order, nowMs);
   checker.check(pool.grantedNano + order.amountNano <= MAX_NANO, "amount", "is more than the account can be given");
-  checker.check(
-    Number.isInteger(order.priority) && order.priority >= 0 && order.priority <= PRIORITY_MAX,
-    "priority",
-    `must be 0-${PRIORITY_MAX}`,
-  );
-  checker.check(
-    expireMs === undefined || expireMs > Math.max(nowMs, effectiveMs),
-    "expire_time",
-    "must be in the future, and after effective_time",
-  );
   checker.check(state.grants.length < GRANTS_MAX, "account", `has ${GRANTS_MAX} unspent grants, the most it may have`);
   checker.done();
 
@@ -75,4 +67,26 @@ export function grantCredits(set: WorkingSet, order: NewGrant, nowMs: number): G
   noteDue(set, state, effectiveMs > nowMs ? effectiveMs : expireMs);
   settleAccount(set, state, nowMs);
   return grant;
+}
+
+/** Notes a priority out of range. */
+export function checkPriority(checker: FieldChecker, priority: number): void {
+  checker.check(
+    Number.isInteger(priority) && priority >= 0 && priority <= PRIORITY_MAX,
+    "priority",
+    `must be 0-${PRIORITY_MAX}`,
+  );
+}
+
+/** Notes what is wrong with a grant's times, as seen at `nowMs`. */
+export function checkGrantTimes(
+  checker: FieldChecker,
+  { effectiveMs, expireMs }: Pick<NewGrant, "effectiveMs" | "expireMs">,
+  nowMs: number,
+): void {
+  checker.check(
+    expireMs === undefined || expireMs > Math.max(nowMs, effectiveMs ?? nowMs),
+    "expire_time",
+    "must be in the future, and after effective_time",
+  );
 }

@@ -64,17 +64,28 @@ export function contentHash(items: readonly PriceItem[]): string {
 
 function checkItems(order: NewPrices, newest: PriceVersion | undefined, nowMs: number): readonly PriceItem[] {
   const checker = new FieldChecker();
+  const items = checkPrices(checker, order);
+  checkPricesTime(checker, order, nowMs);
+  checker.check(
+    newest === undefined || (order.effectiveMs ?? nowMs) >= newest.effectiveMs,
+    "effective_time",
+    "must not be before that of the newest version",
+  );
+  checker.done();
+  return items;
+}
+
+/** Notes prices that would have become effective in the past, as seen at `nowMs`. */
+export function checkPricesTime(checker: FieldChecker, { effectiveMs }: NewPrices, nowMs: number): void {
+  checker.check((effectiveMs ?? nowMs) >= nowMs - PAST_TOLERANCE_MS, "effective_time", "must not be in the past");
+}
+
+/** Notes what is wrong with the items by themselves. Returns them, which are only good when nothing was noted. */
+export function checkPrices(checker: FieldChecker, order: NewPrices): readonly PriceItem[] {
   checker.check(
     order.items.length >= 1 && order.items.length <= LIMITS.priceItemsMax,
     "items",
     `must be 1-${LIMITS.priceItemsMax}`,
-  );
-  const effectiveMs = order.effectiveMs ?? nowMs;
-  checker.check(effectiveMs >= nowMs - PAST_TOLERANCE_MS, "effective_time", "must not be in the past");
-  checker.check(
-    newest === undefined || effectiveMs >= newest.effectiveMs,
-    "effective_time",
-    "must not be before that of the newest version",
   );
   const seen = new Set<string>();
   const items: PriceItem[] = [];
@@ -89,7 +100,6 @@ function checkItems(order: NewPrices, newest: PriceVersion | undefined, nowMs: n
     seen.add(itemKey(item));
     items.push(item);
   }
-  checker.done();
   return items;
 }
 

@@ -5,7 +5,7 @@ import type { Catalogue } from "./catalogue.ts";
 import { decide } from "./decide.ts";
 import { type Candidate, DEFAULT_POLICY, type RouteRefusalReason } from "./decision.ts";
 import { checkEstimate, type Estimate } from "./hold-request.ts";
-import { checkModelName } from "./model-name.ts";
+import { checkModelAndPin, type NamedPin } from "./model-name.ts";
 import type { KeyDirectory } from "./ports.ts";
 
 /** What explaining a route needs: neither an opener nor a release log, so no credential can leave this way. */
@@ -21,7 +21,7 @@ export interface ExplainRouteInput {
   /** Empty: no agent in particular. */
   readonly agent: string;
   readonly model: string;
-  readonly pin?: Provider;
+  readonly pin?: NamedPin;
   readonly estimate: Estimate;
 }
 
@@ -37,13 +37,13 @@ export async function explainRoute(deps: ExplainRouteDeps, input: ExplainRouteIn
   fields.id("account", input.account);
   fields.check(input.account !== PLATFORM_ACCOUNT, "account", "is reserved for plori's own keys and runs no agents");
   if (input.agent !== "") fields.id("agent", input.agent);
-  const model = checkModelName(fields, input.model, input.pin);
+  const { model, pin } = checkModelAndPin(fields, input.model, input.pin);
   checkEstimate(fields, input.estimate);
   fields.done();
   const [keys, platformKeys] = await Promise.all([deps.keys.keysOf(input.account), deps.keys.keysOf(PLATFORM_ACCOUNT)]);
   const decision = decide({
     model,
-    pin: input.pin,
+    pin,
     keys,
     platformKeys,
     policy: DEFAULT_POLICY,

@@ -24,8 +24,28 @@ export function parseModelName(name: string): ModelName {
   return provider === undefined ? { id: name } : { id: name.slice(at + SEPARATOR.length), qualifiedBy: provider };
 }
 
-/** Notes what is wrong with a call's model and pin. Returns the name, which is only good when nothing was noted. */
-export function checkModelName(fields: FieldChecker, name: string, pin: Provider | undefined): ModelName {
+/** A pin as a request can name it; only a provider whose keys exist here can be pinned. */
+export type NamedPin = Provider | "anthropic" | "unknown";
+
+/** A call's model and the provider that it is pinned to, if it is. */
+export interface ModelAndPin {
+  readonly model: ModelName;
+  readonly pin: Provider | undefined;
+}
+
+/** Notes what is wrong with a call's model and pin. Returns both, which are only good when nothing was noted. */
+export function checkModelAndPin(fields: FieldChecker, name: string, named: NamedPin | undefined): ModelAndPin {
+  const pin = checkPin(fields, named);
+  return { model: checkModelName(fields, name, pin), pin };
+}
+
+function checkPin(fields: FieldChecker, named: NamedPin | undefined): Provider | undefined {
+  fields.check(named !== "anthropic", "provider", "cannot be ANTHROPIC: pin OPENROUTER for Claude");
+  fields.check(named !== "unknown", "provider", "is not a provider that is known");
+  return named === "anthropic" || named === "unknown" ? undefined : named;
+}
+
+function checkModelName(fields: FieldChecker, name: string, pin: Provider | undefined): ModelName {
   fields.text("model", name, 1, LIMITS.modelMaxChars);
   const model = name.length <= LIMITS.modelMaxChars ? parseModelName(name) : { id: "" };
   if (name !== "")

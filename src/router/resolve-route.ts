@@ -3,7 +3,7 @@ import { invariant, PloriError } from "../base/errors.ts";
 import { FieldChecker } from "../base/fields.ts";
 import type { MintId } from "../base/ids.ts";
 import { LIMITS } from "../base/limits.ts";
-import { PLATFORM_ACCOUNT, type Provider } from "../base/provider.ts";
+import { PLATFORM_ACCOUNT } from "../base/provider.ts";
 import type { Caller } from "../identity/roles.ts";
 import { keyName } from "../keyvault/ports.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -11,7 +11,7 @@ import { checkPlacement, notPlaced } from "./check-placement.ts";
 import { decide } from "./decide.ts";
 import { DEFAULT_POLICY, type RouteDecision } from "./decision.ts";
 import { checkEstimate, type Estimate, holdRequest } from "./hold-request.ts";
-import { checkModelName, type ModelName } from "./model-name.ts";
+import { checkModelAndPin, type ModelAndPin, type NamedPin } from "./model-name.ts";
 import type {
   CredentialOpener,
   EndpointOf,
@@ -44,7 +44,7 @@ export interface ResolveRouteInput {
   readonly agent: string;
   readonly model: string;
   /** Only this provider's key will do. */
-  readonly pin?: Provider;
+  readonly pin?: NamedPin;
   readonly callId: string;
   readonly estimate: Estimate;
 }
@@ -57,11 +57,11 @@ export interface ResolveRouteInput {
  * now), and what the opener and the release log throw.
  */
 export async function resolveRoute(deps: ResolveRouteDeps, input: ResolveRouteInput, caller: Caller): Promise<Route> {
-  const model = checkInput(input);
+  const wanted = checkInput(input);
   const nowMs = deps.clock.nowMs();
   const check = await checkPlacement(deps.placements, input, caller, nowMs);
   if (check.kind === "not-placed") throw denied(deps, input, caller, nowMs);
-  const decision = await decideWith(deps, input, model, nowMs);
+  const decision = await decideWith(deps, input, wanted, nowMs);
   const { key } = decision;
   const credential = deps.opener.openWarm(key) ?? (await deps.opener.open(key));
   try {
@@ -79,15 +79,15 @@ export async function resolveRoute(deps: ResolveRouteDeps, input: ResolveRouteIn
   }
 }
 
-function checkInput({ account, agent, model, pin, callId, estimate }: ResolveRouteInput): ModelName {
+function checkInput({ account, agent, model, pin, callId, estimate }: ResolveRouteInput): ModelAndPin {
   const fields = new FieldChecker();
   fields.id("account", account);
   fields.id("agent", agent);
-  const name = checkModelName(fields, model, pin);
+  const wanted = checkModelAndPin(fields, model, pin);
   fields.externalId("call_id", callId);
   checkEstimate(fields, estimate);
   fields.done();
-  return name;
+  return wanted;
 }
 
 function denied(deps: ResolveRouteDeps, input: ResolveRouteInput, caller: Caller, nowMs: number): PloriError {
@@ -105,12 +105,12 @@ function denied(deps: ResolveRouteDeps, input: ResolveRouteInput, caller: Caller
 async function decideWith(
   deps: ResolveRouteDeps,
   input: ResolveRouteInput,
-  model: ModelName,
+  { model, pin }: ModelAndPin,
   nowMs: number,
 ): Promise<RouteDecision<RoutableKey>> {
   const facts = {
     model,
-    pin: input.pin,
+    pin,
     keys: await deps.keys.keysOf(input.account),
     policy: DEFAULT_POLICY,
     catalogue: deps.catalogue,

@@ -53,6 +53,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further arguments for Node itself. */
   readonly nodeArgs?: readonly string[];
+  /** The production profile has no defaults: `env` must hold every setting. The development profile unless told otherwise. */
+  readonly profile?: "development" | "production";
 }
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
@@ -60,8 +62,9 @@ const START_MAX_MS = 20_000;
 
 /** Starts `node src/main.ts --dev` on free ports and resolves when it serves. Throws with its output when it does not. */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
-  const { dataDir, providerUrls, env = {}, nodeArgs = [] } = options;
-  const child = spawn(process.execPath, [...nodeArgs, MAIN, "--dev"], {
+  const { dataDir, providerUrls, env = {}, nodeArgs = [], profile = "development" } = options;
+  const profileArgs = profile === "development" ? ["--dev"] : [];
+  const child = spawn(process.execPath, [...nodeArgs, MAIN, ...profileArgs], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],

@@ -1,7 +1,5 @@
 import { create } from "@bufbuild/protobuf";
 import { refuse } from "../../base/errors.ts";
-import { FieldChecker } from "../../base/fields.ts";
-import type { Provider } from "../../base/provider.ts";
 import { type Estimate, type Placement, PlacementSchema } from "../../gen/plori/router/v1/router_pb.ts";
 import {
   ExplainRouteResponseSchema,
@@ -11,6 +9,7 @@ import {
 } from "../../gen/plori/router/v1/router_service_pb.ts";
 import { Payer } from "../../gen/plori/type/v1/type_pb.ts";
 import { type ExplainRouteDeps, explainRoute } from "../../router/explain-route.ts";
+import type { NamedPin } from "../../router/model-name.ts";
 import { type PlaceAgentsDeps, placeAgents } from "../../router/place-agents.ts";
 import type { Placement as StoredPlacement } from "../../router/ports.ts";
 import { type RemoveAgentsDeps, removeAgents } from "../../router/remove-agents.ts";
@@ -67,17 +66,10 @@ function jsonRefused(): Error {
   );
 }
 
-/** The provider that a request pins, if it pins one. Throws FIELDS_INVALID for one that cannot be pinned. */
-function readPin(number: number): { pin?: Provider } {
-  const provider = readProvider(number);
-  if (provider === "unspecified") return {};
-  if (provider !== "anthropic" && provider !== "unknown") return { pin: provider };
-  const fields = new FieldChecker();
-  const wrong =
-    provider === "anthropic" ? "cannot be ANTHROPIC: pin OPENROUTER for Claude" : "is not a provider that is known";
-  fields.check(false, "provider", wrong);
-  fields.done();
-  return {};
+/** The provider that a request pins, if it names one. */
+function readPin(number: number): { readonly pin?: NamedPin } {
+  const pin = readProvider(number);
+  return pin === "unspecified" ? {} : { pin };
 }
 
 function readEstimate(estimate: Estimate | undefined): { inputTokens: bigint; maxOutputTokens: bigint } {

@@ -5,6 +5,7 @@ import { FieldChecker } from "../../base/fields.ts";
 import type { MintId } from "../../base/ids.ts";
 import { PLATFORM_ACCOUNT } from "../../base/provider.ts";
 import type { Caller } from "../../identity/roles.ts";
+import { checkGrantTimes, checkPriority } from "../grant-credits.ts";
 import { grantName, type LedgerStore } from "../ports.ts";
 import type { GrantCategory, GrantRow } from "../rows.ts";
 
@@ -46,9 +47,13 @@ export async function grantCredits(
     "amount",
     "must be more than zero, units and nanos of one sign, nanos below a whole credit, and at most 2^63-1 nano-credits",
   );
+  checkPriority(fields, priority);
   fields.check(category !== undefined, "category", "is not one that is known");
   fields.requestId(requestId);
   fields.actor(actor);
+  // Times are judged where the grant is decided, after the look for an earlier answer: a repeated request must not fail because time has passed. A request
+  // that is refused anyway learns of them here, so that every wrong field is named at once.
+  if (fields.violations.length > 0) checkGrantTimes(fields, input, deps.clock.nowMs());
   fields.done();
   const amountNano = input.amountNano ?? 0n;
   const request = requestKey(requestId, caller, METHOD, account, {

@@ -1,10 +1,9 @@
 import { hashField, requestKey } from "../../audit/request-key.ts";
 import type { Clock } from "../../base/clock.ts";
 import { FieldChecker } from "../../base/fields.ts";
-import { LIMITS } from "../../base/limits.ts";
 import type { LedgerStore } from "../ports.ts";
 import type { PriceVersion } from "../price-book.ts";
-import type { NewPrices } from "../publish-prices.ts";
+import { checkPrices, checkPricesTime, type NewPrices } from "../publish-prices.ts";
 
 const METHOD = "plori.ledger.v1.LedgerService/PublishPrices";
 
@@ -30,10 +29,12 @@ export async function publishPrices(
   caller: { readonly spiffeId: string },
 ): Promise<PriceVersion> {
   const fields = new FieldChecker();
-  // The rest is checked beside the newest version, where it is decided; the size first, since every item is hashed below.
-  fields.check(items.length <= LIMITS.priceItemsMax, "items", `must be 1-${LIMITS.priceItemsMax}`);
+  // Checked again beside the newest version, where it is decided; here so that the caller learns of every wrong field at once.
+  checkPrices(fields, { items, effectiveMs });
   fields.requestId(requestId);
   fields.actor(actor);
+  // Not by itself: a repeated request must get its first answer, however much time has passed.
+  if (fields.violations.length > 0) checkPricesTime(fields, { items, effectiveMs }, deps.clock.nowMs());
   fields.done();
   const request = requestKey(requestId, caller, METHOD, "", {
     items: hashField(
