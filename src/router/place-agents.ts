@@ -11,7 +11,7 @@ const METHOD = "plori.router.v1.RouterService/PlaceAgents";
 
 /** What placing agents needs. */
 export interface PlaceAgentsDeps {
-  readonly placements: Pick<PlacementStore, "place">;
+  readonly placements: Pick<PlacementStore, "place" | "findAnswer">;
   readonly clock: Pick<Clock, "nowMs">;
 }
 
@@ -35,11 +35,17 @@ export async function placeAgents(
   caller: Caller,
 ): Promise<readonly Placement[]> {
   const nowMs = deps.clock.nowMs();
-  const placements = checkPlacements(input, nowMs);
+  const { placements, fields } = checkPlacements(input, nowMs);
   const request = requestKey(input.requestId, caller, METHOD, "", {
     placements: hashField(...placements.flatMap((p) => [p.account, p.agent, p.host, p.generation, p.expireMs])),
     actor: hashField(input.actor),
   });
+  // A late repetition of a request that was answered gets its answer, although its placements have ended meanwhile.
+  if (request !== undefined && fields.violations.length > 0) {
+    const before = await deps.placements.findAnswer(request);
+    if (before !== undefined) return before;
+  }
+  fields.done();
   return deps.placements.place(placements, {
     audit: {
       kind: "agents.placed",
@@ -55,7 +61,11 @@ export async function placeAgents(
   });
 }
 
-function checkPlacements(input: PlaceAgentsInput, nowMs: number): readonly Placement[] {
+/** The placements that a request asks for, at most as many as one may, and everything that is wrong with it. */
+function checkPlacements(
+  input: PlaceAgentsInput,
+  nowMs: number,
+): { readonly placements: readonly Placement[]; readonly fields: FieldChecker } {
   const fields = new FieldChecker();
   checkBatch(fields, "placements", input.placements);
   const placements: Placement[] = [];
@@ -78,8 +88,7 @@ function checkPlacements(input: PlaceAgentsInput, nowMs: number): readonly Place
   }
   fields.requestId(input.requestId);
   fields.actor(input.actor);
-  fields.done();
-  return placements;
+  return { placements, fields };
 }
 
 /** One placement in the audit's words. Ids hold none of the separators. */

@@ -1,4 +1,4 @@
-import type { Mutation } from "../audit/mutation.ts";
+import type { Mutation, RequestKey } from "../audit/mutation.ts";
 import type { Payer, Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 
@@ -67,6 +67,8 @@ export interface PlacementStore {
    * anything else throws STALE_GENERATION (metadata: `account`, `agent`, `generation` of the first stale one, `stale_count`).
    */
   place(placements: readonly Placement[], mutation: Mutation): Promise<readonly Placement[]>;
+  /** The answer that `place` gave before under this request id, or undefined. Throws REQUEST_ID_CONFLICT. */
+  findAnswer(request: RequestKey): Promise<readonly Placement[] | undefined>;
   /**
    * Ends the placements that are not newer than asked for. Returns how many ended: expired ones had ended already. The generation stays
    * remembered, so that a late order of an older one does not place the agent again.

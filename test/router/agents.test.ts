@@ -12,9 +12,11 @@ const SCHEDULER: Caller = { spiffeId: "spiffe://dev.plori.internal/scheduler/dev
 
 function openScheduler() {
   const memory = createMemoryPlacementStore();
-  const deps = { placements: memory.store, clock: manualClock(NOW_MS) };
+  const clock = manualClock(NOW_MS);
+  const deps = { placements: memory.store, clock };
   return {
     ...memory,
+    clock,
     place: (placements: readonly WantedPlacement[], requestId = "") =>
       placeAgents(deps, { placements, requestId, actor: "operator-1" }, SCHEDULER),
     remove: (agents: readonly { account: string; agent: string; generation: bigint }[], requestId = "") =>
@@ -125,4 +127,13 @@ test("a repeated request gives the first answer; the same id with another list i
   await expect(scheduler.place([wanted({ generation: 3n })], requestId)).rejects.toMatchObject({
     reason: "REQUEST_ID_CONFLICT",
   });
+});
+
+test("a request that is repeated after its placements ended still gets its first answer; a new one like it is refused", async () => {
+  const scheduler = openScheduler();
+  const id = "01890a5d-ac96-4774-bcce-b302099a8057";
+  const first = await scheduler.place([wanted()], id);
+  scheduler.clock.advance(2 * DAY_MS);
+  expect(await scheduler.place([wanted()], id)).toEqual(first);
+  expect(await violations(scheduler.place([wanted()]))).toEqual(["placements[0].expire_time"]);
 });

@@ -37,6 +37,9 @@ export function createMemoryPlacementStore(): {
       requests.keep(mutation.request, placements);
       return placements;
     },
+    async findAnswer(request) {
+      return requests.find(request)?.answer as readonly Placement[] | undefined;
+    },
     async remove(agents, mutation) {
       const before = requests.find(mutation.request);
       if (before !== undefined) return before.answer as { readonly removedCount: number };

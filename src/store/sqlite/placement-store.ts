@@ -1,5 +1,6 @@
-import type { PlacementStore } from "../../router/ports.ts";
+import type { Placement, PlacementStore } from "../../router/ports.ts";
 import type { Connection } from "./open-database.ts";
+import { answerKey, readAnswer, SELECT_ANSWER } from "./requests.ts";
 import { RowCache } from "./row-cache.ts";
 import { PLACEMENT_COLUMNS, type PlacementRow, toPlacement } from "./rows.ts";
 import type { Writer } from "./writer.ts";
@@ -15,6 +16,7 @@ function cacheKey(account: string, agent: string): string {
 /** Placements in SQLite, the hot ones in memory. */
 export function createPlacementStore(reader: Connection, writer: Writer): PlacementStore {
   const selectOne = reader.prepare(`SELECT ${PLACEMENT_COLUMNS} FROM placement WHERE account = ? AND agent = ?`);
+  const selectAnswer = reader.prepare(SELECT_ANSWER);
   const cache = new RowCache(CACHED_PLACEMENTS_MAX, (key) => {
     const [account, agent] = key.split("/");
     const row = selectOne.get(account, agent) as PlacementRow | undefined;
@@ -28,6 +30,9 @@ export function createPlacementStore(reader: Connection, writer: Writer): Placem
       const stored = await writer.submit("placeAgents", { placements, mutation });
       for (const { account, agent } of placements) cache.forget(cacheKey(account, agent));
       return stored;
+    },
+    async findAnswer(request) {
+      return readAnswer(selectAnswer.get(...answerKey(request)), request)?.answer as readonly Placement[] | undefined;
     },
     async remove(agents, mutation) {
       const answer = await writer.submit("removeAgents", { agents, mutation });
