@@ -2,11 +2,11 @@ import type { Message } from "@bufbuild/protobuf";
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Status } from "../gen/google/rpc/status_pb.ts";
 import type { Caller } from "../identity/roles.ts";
-import { ActiveCall } from "./active-call.ts";
-import type { Rpc } from "./rpc.ts";
+import { ActiveUnary } from "./active-call.ts";
+import type { UnaryRpc } from "./rpc.ts";
 
 /** A unary call that came through the Connect door. Its message was parsed by connect-node; its answer is a promise. */
-export class ConnectCall extends ActiveCall {
+export class ConnectCall extends ActiveUnary {
   readonly codec: "proto" | "json";
   readonly answer: Promise<Message>;
   readonly #request: Message;
@@ -14,7 +14,7 @@ export class ConnectCall extends ActiveCall {
   readonly #resolve: (response: Message) => void;
   readonly #reject: (error: ConnectError) => void;
 
-  constructor(rpc: Rpc, caller: Caller, request: Message, context: HandlerContext) {
+  constructor(rpc: UnaryRpc, caller: Caller, request: Message, context: HandlerContext) {
     super(rpc, caller);
     this.codec = isJson(context) ? "json" : "proto";
     this.#request = request;

@@ -26,6 +26,7 @@ import type { Caller } from "../identity/roles.ts";
 import { ConnectCall, isJson, toConnectError } from "./connect-call.ts";
 import { addInfrastructureRoutes } from "./connect-infrastructure.ts";
 import { replaceParseError } from "./connect-parse-error.ts";
+import { ConnectStreamCall } from "./connect-stream-call.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { Door } from "./grpc.ts";
 import type { Infrastructure } from "./grpc-infrastructure.ts";
@@ -78,6 +79,12 @@ export async function openConnectDoor(options: ConnectDoorOptions): Promise<Door
       response.statusCode = 404;
       response.end();
       return;
+    }
+    // Streams may be silent for long; what ends their connections is the age limit. (Over HTTP/2 nothing is idle-timed.)
+    if (handler.method.methodKind === "server_streaming" && request.httpVersionMajor === 1) {
+      const { socket } = request;
+      socket.setTimeout(0);
+      response.once("close", () => socket.setTimeout(HTTP1_IDLE_MAX_MS));
     }
     const key = peerKey(request.socket);
     void answer(handler, request, response, key === undefined ? undefined : listener.peerOf(key), byName);
@@ -148,7 +155,7 @@ function admit(byName: ReadonlyMap<string, Rpc>, dispatcher: Dispatcher, context
   if (rpc === undefined) return;
   const arrival = context.values.get(arrivalKey);
   try {
-    arrival.caller = dispatcher.admit(rpc.name, arrival.peer);
+    arrival.caller = dispatcher.admit(rpc, arrival.peer);
     // When JSON does not parse, connect-node quotes it; only for the Connect protocol's own JSON is that mended.
     if (isJson(context) && context.protocolName !== "connect")
       throw refuse(
@@ -162,14 +169,25 @@ function admit(byName: ReadonlyMap<string, Rpc>, dispatcher: Dispatcher, context
 }
 
 function addRoute(router: ConnectRouter, rpc: Rpc, dispatcher: Dispatcher): void {
-  router.rpc(rpc.method, (request, context) => {
+  const enter = (context: HandlerContext): Caller => {
     const arrival = context.values.get(arrivalKey);
     arrival.isOurs = true;
     if (arrival.caller === undefined) throw new Error("a call passed the gate without a caller");
-    const call = new ConnectCall(rpc, arrival.caller, request, context);
-    dispatcher.run(call, context.timeoutMs());
-    return call.answer;
-  });
+    return arrival.caller;
+  };
+  if (rpc.kind === "unary") {
+    router.rpc(rpc.method, (request, context) => {
+      const call = new ConnectCall(rpc, enter(context), request, context);
+      dispatcher.run(call, context.timeoutMs());
+      return call.answer;
+    });
+  } else {
+    router.rpc(rpc.method, (request, context) => {
+      const call = new ConnectStreamCall(rpc, enter(context), request, context);
+      dispatcher.runStream(call, context.timeoutMs());
+      return call.answers;
+    });
+  }
 }
 
 async function answer(

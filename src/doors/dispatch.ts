@@ -6,8 +6,9 @@ import type { Log } from "../base/log.ts";
 import type { Status } from "../gen/google/rpc/status_pb.ts";
 import type { Caller } from "../identity/roles.ts";
 import { authorise, type Identified, RPC_TABLE, type RpcTable } from "../identity/rpc-table.ts";
-import type { ActiveCall } from "./active-call.ts";
+import type { ActiveCall, ActiveStream, ActiveUnary } from "./active-call.ts";
 import type { Peer } from "./peer.ts";
+import type { Rpc } from "./rpc.ts";
 import { refusalToStatus, thrownToRefusal } from "./status.ts";
 
 /** Learns of every finished call, for metrics. Must not throw. */
@@ -28,9 +29,16 @@ export interface DispatcherOptions {
   /** More calls at a time are refused with OVERLOADED. */
   readonly callsInFlightMax?: number;
   readonly defaultDeadlineMs?: number;
+  /** More streams at a time are refused with OVERLOADED, and more of one caller with RATE_LIMITED. */
+  readonly streamsMax?: number;
+  readonly streamsPerCallerMax?: number;
 }
 
 const CALLS_IN_FLIGHT_MAX = 10_000;
+const STREAMS_MAX = 10_000;
+const STREAMS_PER_CALLER_MAX = 256;
+/** Node's longest timer. A caller that waits for longer has no deadline. */
+const TIMER_MAX_MS = 2_147_483_647;
 
 /** The one path that every call takes, whichever door it came through: identity, role, capacity, deadline, handler, error mapping, metrics. */
 export class Dispatcher {
@@ -41,6 +49,11 @@ export class Dispatcher {
   readonly #mintRequestId: MintId;
   /** In the order in which they began, which is the order of their deadlines, since all have the same: one timer serves them all. */
   readonly #calls = new Set<ActiveCall>();
+  /** Streams whose handlers have not ended. They have no deadline of ours. */
+  readonly #streams = new Set<ActiveStream>();
+  readonly #streamsOf = new Map<string, number>();
+  readonly #streamsMax: number;
+  readonly #streamsPerCallerMax: number;
   #timer: NodeJS.Timeout | undefined;
   #isDraining = false;
   #whenIdle: (() => void) | undefined;
@@ -49,27 +62,34 @@ export class Dispatcher {
     this.#options = options;
     this.#table = options.table ?? RPC_TABLE;
     this.#callsInFlightMax = options.callsInFlightMax ?? CALLS_IN_FLIGHT_MAX;
+    this.#streamsMax = options.streamsMax ?? STREAMS_MAX;
+    this.#streamsPerCallerMax = options.streamsPerCallerMax ?? STREAMS_PER_CALLER_MAX;
     this.#deadlineMs = options.defaultDeadlineMs ?? LIMITS.defaultDeadlineMs;
     this.#mintRequestId = createIdMinter(options.clock);
   }
 
   get inFlight(): number {
-    return this.#calls.size;
+    return this.#calls.size + this.#streams.size;
   }
 
   get isDraining(): boolean {
     return this.#isDraining;
   }
 
-  /** Lets the peer call this RPC of ours, or throws why not: IDENTITY_INVALID, ROLE_NOT_ALLOWED, DRAINING or OVERLOADED. */
-  admit(rpc: string, peer: Peer | undefined): Caller {
-    const identified = this.identify(rpc, peer);
+  /** Lets the peer call this RPC of ours, or throws why not: IDENTITY_INVALID, ROLE_NOT_ALLOWED, DRAINING, OVERLOADED or RATE_LIMITED. */
+  admit(rpc: Pick<Rpc, "name" | "kind">, peer: Peer | undefined): Caller {
+    const identified = this.identify(rpc.name, peer);
     if (this.#isDraining) throw refuse("DRAINING", "This process is shutting down. Call again; another one answers.");
-    if (this.#calls.size >= this.#callsInFlightMax)
+    const isFull =
+      rpc.kind === "streaming" ? this.#streams.size >= this.#streamsMax : this.#calls.size >= this.#callsInFlightMax;
+    if (isFull)
       throw refuse("OVERLOADED", "Too many calls are under way; nothing was done. Back off, then call again.");
     // The table lets identities without a role call the doors' own services only, and those are not admitted but identified.
     if (identified.kind !== "caller") throw identityInvalid("NO_ROLE");
-    return identified.caller;
+    const { caller } = identified;
+    if (rpc.kind === "streaming" && (this.#streamsOf.get(caller.spiffeId) ?? 0) >= this.#streamsPerCallerMax)
+      throw refuse("RATE_LIMITED", "This identity has too many streams open. End some, then call again.");
+    return caller;
   }
 
   /** Checks identity and role alone, for the doors' own services, which must answer while the process drains. Throws IDENTITY_INVALID or ROLE_NOT_ALLOWED. */
@@ -89,7 +109,7 @@ export class Dispatcher {
   }
 
   /** Runs a call that was admitted and answers it exactly once. `callerDeadlineMs` is how long the caller waits; ours holds when it is shorter. */
-  run(call: ActiveCall, callerDeadlineMs = Number.POSITIVE_INFINITY): void {
+  run(call: ActiveUnary, callerDeadlineMs = Number.POSITIVE_INFINITY): void {
     call.startedMs = this.#options.clock.monotonicMs();
     call.deadlineMs = call.startedMs + this.#deadlineMs;
     this.#calls.add(call);
@@ -97,6 +117,20 @@ export class Dispatcher {
     if (callerDeadlineMs < this.#deadlineMs)
       call.timer = setTimeout(() => this.#endEarly(call, deadlineExceeded()), callerDeadlineMs).unref();
     void this.#perform(call);
+  }
+
+  /**
+   * Runs a stream that was admitted until its handler ends, the caller leaves, the process drains, or `callerDeadlineMs` has passed. No deadline of ours
+   * holds: a watch lasts as long as its watcher.
+   */
+  runStream(call: ActiveStream, callerDeadlineMs = Number.POSITIVE_INFINITY): void {
+    call.startedMs = this.#options.clock.monotonicMs();
+    this.#streams.add(call);
+    const { spiffeId } = call.caller;
+    this.#streamsOf.set(spiffeId, (this.#streamsOf.get(spiffeId) ?? 0) + 1);
+    if (callerDeadlineMs <= TIMER_MAX_MS)
+      call.timer = setTimeout(() => this.#endEarly(call, deadlineExceeded()), callerDeadlineMs).unref();
+    void this.#pump(call).finally(() => this.#forget(call));
   }
 
   /** The status for something thrown; what is not a refusal of ours is logged under a request id and told as a fixed message. Counts the call. */
@@ -117,22 +151,31 @@ export class Dispatcher {
     this.#options.observer.called(rpc, "OK", durationMs);
   }
 
-  /** Refuses new calls from now on; resolves when those in flight have ended. What is left after `graceMs` is ended with DRAINING. */
+  /**
+   * Refuses new calls from now on; resolves when those in flight have ended. Streams are ended at once, calls after `graceMs`, both with DRAINING; a
+   * stream's handler that has not ended by then is not waited for.
+   */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
-    if (this.#calls.size === 0) return;
+    const streamsEnd = refuse(
+      "DRAINING",
+      "This process is shutting down. Ask again for what follows; another one answers.",
+    );
+    for (const call of this.#streams) this.#endEarly(call, streamsEnd);
+    if (this.inFlight === 0) return;
     const idle = new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
     const timer = setTimeout(() => {
       const reason = refuse("DRAINING", "This process shut down before the answer was ready. Call again.");
       for (const call of this.#calls) this.#endEarly(call, reason);
+      this.#whenIdle?.();
     }, graceMs);
     await idle;
     clearTimeout(timer);
   }
 
-  async #perform(call: ActiveCall): Promise<void> {
+  async #perform(call: ActiveUnary): Promise<void> {
     try {
       const response = await call.rpc.handle(call.readRequest(), call);
       if (call.isOver) return;
@@ -147,6 +190,36 @@ export class Dispatcher {
     }
   }
 
+  async #pump(call: ActiveStream): Promise<void> {
+    const { signal } = call;
+    try {
+      for await (const message of call.rpc.handle(call.readRequest(), call)) {
+        if (signal.aborted) break;
+        await call.send(message);
+        if (signal.aborted) break;
+      }
+      if (call.isOver) return;
+      signal.throwIfAborted();
+      call.finish();
+      this.#end(call);
+      const { observer, clock } = this.#options;
+      observer.called(call.rpc.name, "OK", clock.monotonicMs() - call.startedMs);
+    } catch (thrown) {
+      if (!call.isOver) this.#fail(call, thrown);
+      else if (!(thrown instanceof PloriError))
+        this.#options.log.error("stream failed after its end", { rpc: call.rpc.name, err: thrown });
+    }
+  }
+
+  #forget(call: ActiveStream): void {
+    this.#streams.delete(call);
+    const { spiffeId } = call.caller;
+    const left = (this.#streamsOf.get(spiffeId) ?? 1) - 1;
+    if (left > 0) this.#streamsOf.set(spiffeId, left);
+    else this.#streamsOf.delete(spiffeId);
+    if (this.inFlight === 0) this.#whenIdle?.();
+  }
+
   #fail(call: ActiveCall, thrown: unknown): void {
     this.#end(call);
     const durationMs = this.#options.clock.monotonicMs() - call.startedMs;
@@ -157,7 +230,7 @@ export class Dispatcher {
     call.isOver = true;
     if (call.timer !== undefined) clearTimeout(call.timer);
     this.#calls.delete(call);
-    if (this.#calls.size === 0) this.#whenIdle?.();
+    if (this.inFlight === 0) this.#whenIdle?.();
   }
 
   #endEarly(call: ActiveCall, reason: PloriError): void {

@@ -1,10 +1,10 @@
-import { type DescMethodUnary, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { Metadata, type ServerErrorResponse, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
 import { refuse } from "../base/errors.ts";
 import { type Status, StatusSchema } from "../gen/google/rpc/status_pb.ts";
 import type { Caller } from "../identity/roles.ts";
-import { ActiveCall } from "./active-call.ts";
-import type { Rpc } from "./rpc.ts";
+import { ActiveUnary } from "./active-call.ts";
+import type { UnaryRpc } from "./rpc.ts";
 
 /**
  * How one method's messages are read and written. `decode` may throw anything when the bytes do not parse. What `encode` returns is copied before control comes back
@@ -18,7 +18,7 @@ export interface Codec {
 }
 
 /** A codec from the method's descriptors. */
-export function generatedCodec(method: DescMethodUnary): Codec {
+export function generatedCodec(method: { readonly input: DescMessage; readonly output: DescMessage }): Codec {
   return {
     decode: (bytes) => fromBinary(method.input, bytes),
     encode: (message) => asBuffer(toBinary(method.output, message)),
@@ -26,14 +26,14 @@ export function generatedCodec(method: DescMethodUnary): Codec {
 }
 
 /** A unary call that came through grpc-js. Its messages cross grpc-js as bytes, so that nothing is parsed for a caller that may not call. */
-export class GrpcCall extends ActiveCall {
+export class GrpcCall extends ActiveUnary {
   readonly codec = "proto";
   readonly #call: ServerUnaryCall<Buffer, Buffer>;
   readonly #answer: sendUnaryData<Buffer>;
   readonly #messages: Codec;
 
   constructor(
-    rpc: Rpc,
+    rpc: UnaryRpc,
     caller: Caller,
     messages: Codec,
     call: ServerUnaryCall<Buffer, Buffer>,
@@ -72,7 +72,7 @@ export class GrpcCall extends ActiveCall {
 }
 
 /** The refusal of bytes that are no message of the method's input type. It quotes nothing: what does not parse may hold a secret. */
-export function malformedRequest(method: DescMethodUnary) {
+export function malformedRequest(method: { readonly input: DescMessage }) {
   return refuse("FIELDS_INVALID", `The request does not parse as ${method.input.typeName}. Send that message.`);
 }
 

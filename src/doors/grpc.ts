@@ -2,6 +2,7 @@ import {
   Server,
   ServerCredentials,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type ServiceDefinition,
   type sendUnaryData,
   type UntypedServiceImplementation,
@@ -10,7 +11,8 @@ import { LIMITS } from "../base/limits.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import { type Codec, GrpcCall, generatedCodec, grpcError } from "./grpc-call.ts";
 import { addInfrastructure, type Infrastructure } from "./grpc-infrastructure.ts";
-import type { Rpc } from "./rpc.ts";
+import { GrpcStreamCall } from "./grpc-stream-call.ts";
+import type { Rpc, StreamingRpc, UnaryRpc } from "./rpc.ts";
 import { openTlsListener, type TlsListenerOptions } from "./tls-listener.ts";
 
 const STREAMS_PER_CONNECTION_MAX = 1_024;
@@ -63,25 +65,37 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<Door> {
   });
 
   function serve(
-    rpc: Rpc,
+    rpc: UnaryRpc,
     messages: Codec,
     call: ServerUnaryCall<Buffer, Buffer>,
     answer: sendUnaryData<Buffer>,
   ): void {
     try {
-      const caller = dispatcher.admit(rpc.name, listener.peerOf(call.getPeer()));
+      const caller = dispatcher.admit(rpc, listener.peerOf(call.getPeer()));
       dispatcher.run(new GrpcCall(rpc, caller, messages, call, answer));
     } catch (thrown) {
       answer(grpcError(dispatcher.refused(rpc.name, thrown, 0)));
+    }
+  }
+  function serveStream(rpc: StreamingRpc, messages: Codec, call: ServerWritableStream<Buffer, Buffer>): void {
+    try {
+      const caller = dispatcher.admit(rpc, listener.peerOf(call.getPeer()));
+      // grpc-js keeps the caller's deadline itself: it cancels the call.
+      dispatcher.runStream(new GrpcStreamCall(rpc, caller, messages, call));
+    } catch (thrown) {
+      call.emit("error", grpcError(dispatcher.refused(rpc.name, thrown, 0)));
     }
   }
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const rpc of options.rpcs) {
     const messages = options.codecs?.[rpc.name] ?? generatedCodec(rpc.method);
-    definition[rpc.name] = { path: `/${rpc.name}`, requestStream: false, responseStream: false, ...AS_BYTES };
-    implementation[rpc.name] = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) =>
-      serve(rpc, messages, call, answer);
+    const responseStream = rpc.kind === "streaming";
+    definition[rpc.name] = { path: `/${rpc.name}`, requestStream: false, responseStream, ...AS_BYTES };
+    implementation[rpc.name] =
+      rpc.kind === "streaming"
+        ? (call: ServerWritableStream<Buffer, Buffer>) => serveStream(rpc, messages, call)
+        : (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => serve(rpc, messages, call, answer);
   }
   server.addService(definition, implementation);
   addInfrastructure(server, (key) => listener.peerOf(key), dispatcher, options.infrastructure);

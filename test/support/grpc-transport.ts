@@ -1,19 +1,20 @@
 import {
   create,
   type DescMessage,
+  type DescMethodStreaming,
   type DescMethodUnary,
   fromBinary,
   type MessageInitShape,
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 
 /**
  * Typed clients over @grpc/grpc-js, the client that agent hosts use: connect-node's own gRPC client loses answers ("Premature close") when a server
- * flushes several at once. Unary only. Errors come out as ConnectError, details included.
+ * flushes several at once. Unary calls and streams of answers. Errors come out as ConnectError, details included.
  */
 export function createGrpcJsTransport(
   port: number,
@@ -32,17 +33,13 @@ export function createGrpcJsTransport(
       input: MessageInitShape<I>,
     ): Promise<UnaryResponse<I, O>> {
       return new Promise((resolve, reject) => {
-        const metadata = new Metadata();
-        new Headers(header).forEach((value, name) => {
-          metadata.set(name, value);
-        });
         const trailer = new Headers();
         const call = client.makeUnaryRequest(
           `/${method.parent.typeName}/${method.name}`,
           (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
           (bytes: Buffer) => fromBinary(method.output, bytes),
           create(method.input, input),
-          metadata,
+          toMetadata(header),
           timeoutMs === undefined || timeoutMs === 0 ? {} : { deadline: Date.now() + timeoutMs },
           (error, message) => {
             if (error !== null) reject(toConnectError(error));
@@ -53,10 +50,52 @@ export function createGrpcJsTransport(
         signal?.addEventListener("abort", () => call.cancel(), { once: true });
       });
     },
-    stream() {
-      throw new ConnectError("this transport has unary calls only", Code.Unimplemented);
+    async stream<I extends DescMessage, O extends DescMessage>(
+      method: DescMethodStreaming<I, O>,
+      signal: AbortSignal | undefined,
+      timeoutMs: number | undefined,
+      header: ConstructorParameters<typeof Headers>[0],
+      input: AsyncIterable<MessageInitShape<I>>,
+    ): Promise<StreamResponse<I, O>> {
+      if (method.methodKind !== "server_streaming")
+        throw new ConnectError("this transport streams answers only", Code.Unimplemented);
+      const request: IteratorResult<MessageInitShape<I>> = await input[Symbol.asyncIterator]().next();
+      const call = client.makeServerStreamRequest(
+        `/${method.parent.typeName}/${method.name}`,
+        (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
+        (bytes: Buffer) => fromBinary(method.output, bytes),
+        create(method.input, request.value),
+        toMetadata(header),
+        timeoutMs === undefined || timeoutMs === 0 ? {} : { deadline: Date.now() + timeoutMs },
+      );
+      signal?.addEventListener("abort", () => call.cancel(), { once: true });
+      async function* messages(): AsyncGenerator<MessageShape<O>, void, undefined> {
+        try {
+          for await (const message of call) yield message as MessageShape<O>;
+        } catch (error) {
+          throw toConnectError(error as ServiceError);
+        } finally {
+          call.cancel();
+        }
+      }
+      return {
+        stream: true,
+        service: method.parent,
+        method,
+        header: new Headers(),
+        trailer: new Headers(),
+        message: messages(),
+      };
     },
   };
+}
+
+function toMetadata(header: ConstructorParameters<typeof Headers>[0]): Metadata {
+  const metadata = new Metadata();
+  new Headers(header).forEach((value, name) => {
+    metadata.set(name, value);
+  });
+  return metadata;
 }
 
 function toConnectError(error: ServiceError): ConnectError {

@@ -23,11 +23,12 @@ export function openSession(port: number, ca: string, client?: Pem): ClientHttp2
   return session;
 }
 
-/** Sends one message by the gRPC protocol. Rejects when the connection or the stream breaks. */
+/** Sends one message by the gRPC protocol and collects everything that comes back. Rejects when the connection or the stream breaks. */
 export function callRaw(
   session: ClientHttp2Session,
   rpc: string,
   message: Uint8Array = Buffer.alloc(0),
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const stream = session.request({
@@ -35,21 +36,22 @@ export function callRaw(
       ":path": `/${rpc}`,
       "content-type": "application/grpc+proto",
       te: "trailers",
+      ...headers,
     });
-    let headers: Record<string, unknown> = {};
+    let told: Record<string, unknown> = {};
     const chunks: Buffer[] = [];
     session.once("error", reject);
     session.once("close", () => reject(new Error("connection closed")));
     stream.on("response", (received) => {
-      headers = { ...headers, ...received };
+      told = { ...told, ...received };
     });
     stream.on("trailers", (received) => {
-      headers = { ...headers, ...received };
+      told = { ...told, ...received };
     });
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("error", reject);
     stream.on("close", () => {
-      const text = (name: string) => String(headers[name] ?? "");
+      const text = (name: string) => String(told[name] ?? "");
       if (text("grpc-status") === "") reject(new Error(`no status; HTTP ${text(":status")}`));
       const detailsBase64 = text("grpc-status-details-bin");
       resolve({
