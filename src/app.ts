@@ -4,6 +4,7 @@ import { developmentPrices } from "./app/development-prices.ts";
 import { watchKms } from "./app/kms-watch.ts";
 import { createMetrics } from "./app/metrics.ts";
 import { openKms } from "./app/open-kms.ts";
+import { chance } from "./base/chance.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { createIdMinter } from "./base/ids.ts";
 import { createLog, type Log } from "./base/log.ts";
@@ -15,8 +16,11 @@ import { createLedgerHandlers } from "./doors/rpc/ledger-handlers.ts";
 import { createResolveRouteCodec } from "./doors/rpc/resolve-route-codec.ts";
 import { createRouterHandlers } from "./doors/rpc/router-handlers.ts";
 import type { TlsSource } from "./doors/tls-material.ts";
+import { createKeyKeeper } from "./keyvault/key-keeper.ts";
 import { createCredentialOpener } from "./keyvault/open-credential.ts";
 import { createProbeBudget } from "./keyvault/probe-budget.ts";
+import { startReverifier, systemTimers } from "./keyvault/reverify-keys.ts";
+import { watchOpener } from "./keyvault/watched-opener.ts";
 import { publishPrices } from "./ledger/verbs/publish-prices.ts";
 import { baseUrlOf } from "./providers/base-url.ts";
 import { describeProvider } from "./providers/descriptors.ts";
@@ -91,18 +95,37 @@ async function openFloors(
   const mintId = createIdMinter(clock);
   const prober = createProber({ urls: config.providerUrls, clock });
   const endpointOf = createEndpoints(config.providerUrls);
+  const probeBudget = createProbeBudget(clock);
+  const opener = createCredentialOpener(sealer);
+  const keeper = createKeyKeeper({ keys: store.keys, opener, prober, probeBudget, clock });
+  const reverifier = startReverifier({
+    keys: store.keys,
+    keeper,
+    clock,
+    timers: systemTimers,
+    log,
+    probesPerMinute: config.probesPerMinute,
+    random: chance,
+  });
+  closers.push(() => reverifier.close());
   const handlers = {
     keyVault: createKeyVaultHandlers({
       keys: store.keys,
       sealer,
       prober,
-      probeBudget: createProbeBudget(clock),
+      probeBudget,
+      keeper,
       clock,
     }),
     router: createRouterHandlers({
       placements: store.placements,
       keys: store.directory,
-      opener: createCredentialOpener(sealer),
+      opener: watchOpener(opener, (key) => {
+        const cause = { caller: "service", actor: "", details: { cause: "open" }, auditAlways: false };
+        keeper
+          .note(key, { kind: "unreadable" }, cause)
+          .catch((error: unknown) => log.warn("that a key does not open was not written down", { err: error }));
+      }),
       releaseLog: store.releases,
       endpointOf,
       catalogue: CATALOGUE,

@@ -43,6 +43,8 @@ export interface Config {
   readonly providerUrls: Readonly<Partial<Record<Provider, string>>>;
   /** How long calls in flight may take once the service was told to stop, in milliseconds. */
   readonly drainMs: number;
+  /** The most probes of stored keys that timers of ours start in a minute, over all accounts; 0: none. */
+  readonly probesPerMinute: number;
   readonly logLevel: LogLevel;
 }
 
@@ -67,6 +69,7 @@ const NAMES = [
   "PLORI_PROVIDER_URLS",
   "PLORI_REFLECTION",
   "PLORI_DRAIN_MS",
+  "PLORI_PROBES_PER_MINUTE",
   "PLORI_LOG_LEVEL",
 ] as const;
 
@@ -76,6 +79,7 @@ const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,62})$/;
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 const DRAIN_MAX_MS = 600_000;
+const PROBES_PER_MINUTE_MAX = 60_000;
 
 /**
  * Reads the configuration. Pure: it looks at `env` and nothing else. In the development profile everything has a default; in production a missing
@@ -131,6 +135,13 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
   if (!Number.isInteger(drainMs) || drainMs < 0 || drainMs > DRAIN_MAX_MS) {
     problem("PLORI_DRAIN_MS", `must be a whole number of milliseconds, 0-${DRAIN_MAX_MS}`);
   }
+  const probesPerMinute = Number(value("PLORI_PROBES_PER_MINUTE") || "600");
+  if (!Number.isInteger(probesPerMinute) || probesPerMinute < 0 || probesPerMinute > PROBES_PER_MINUTE_MAX) {
+    problem(
+      "PLORI_PROBES_PER_MINUTE",
+      `must be a whole number, 0-${PROBES_PER_MINUTE_MAX}; 0 turns re-verification off`,
+    );
+  }
   const grpc = address("PLORI_GRPC_ADDRESS", 7443);
   const connect = address("PLORI_CONNECT_ADDRESS", 7444);
   const ops = address("PLORI_OPS_ADDRESS", 7445);
@@ -161,6 +172,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     reflection: reflection === "on",
     providerUrls,
     drainMs,
+    probesPerMinute,
     logLevel,
   };
   return { kind: "ok", config, unknownNames };

@@ -69,3 +69,19 @@ test("a misspelt setting is told, not passed over in silence", () => {
   const reading = parseConfig({ PLORI_LOGLEVEL: "debug" }, true);
   expect(reading).toMatchObject({ kind: "ok", unknownNames: ["PLORI_LOGLEVEL"] });
 });
+
+test("the rate of probes is bounded, and can be turned off", () => {
+  const rateOf = (rate: string) => {
+    const reading = parseConfig({ PLORI_PROBES_PER_MINUTE: rate }, true);
+    return reading.kind === "ok" ? reading.config.probesPerMinute : "wrong";
+  };
+  expect(["", "0", "60000", "60001", "-1", "1.5", "many"].map(rateOf)).toEqual([
+    600,
+    0,
+    60_000,
+    "wrong",
+    "wrong",
+    "wrong",
+    "wrong",
+  ]);
+});

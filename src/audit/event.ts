@@ -3,6 +3,7 @@ export type AuditKind =
   | "key.connected"
   | "key.deleted"
   | "key.state-changed"
+  | "key.verified"
   | "credential.released"
   | "credential.denied"
   | "call.denied"

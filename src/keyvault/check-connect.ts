@@ -4,6 +4,7 @@ import { LIMITS } from "../base/limits.ts";
 import type { Provider } from "../base/provider.ts";
 import type { Caller } from "../identity/roles.ts";
 import { checkAccountAccess } from "./account-access.ts";
+import { checkHosts, checkKeyId, keyIdOf } from "./key-id.ts";
 import { checkProvider, type NamedProvider } from "./named-provider.ts";
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -16,6 +17,10 @@ export interface ConnectKeyInput {
   readonly secret: string;
   /** Store the key although the provider cannot be asked now. It never replaces a key that serves. */
   readonly allowUnverified: boolean;
+  /** plori's own keys: which of several for the provider; absent or empty: the provider's slug. */
+  readonly keyId?: string;
+  /** plori's own keys: the hosts that alone may get it. Absent or empty: as the key that it replaces, or any. */
+  readonly hosts?: readonly string[];
   readonly requestId: string;
   readonly actor: string;
 }
@@ -24,15 +29,19 @@ export interface ConnectKeyInput {
 export interface CheckedConnect {
   readonly account: string;
   readonly provider: Provider;
+  readonly keyId: string;
+  readonly hosts: readonly string[];
   readonly allowUnverified: boolean;
 }
 
 /** Checks everything that can be checked without the provider. Throws FIELDS_INVALID (all of them), ROLE_NOT_ALLOWED, ANTHROPIC_NOT_SUPPORTED. */
 export function checkConnect(input: ConnectKeyInput, caller: Caller): CheckedConnect {
-  const { account, allowUnverified } = input;
+  const { account, allowUnverified, hosts = [] } = input;
   const fields = new FieldChecker();
   fields.id("account", account);
   const provider = checkProvider(fields, input.provider);
+  checkKeyId(fields, account, provider, input.keyId ?? "");
+  checkHosts(fields, account, hosts);
   fields.check(
     isKeyText(input.secret),
     "secret",
@@ -50,7 +59,7 @@ export function checkConnect(input: ConnectKeyInput, caller: Caller): CheckedCon
     );
   }
   invariant(provider !== undefined, "a checked provider is there");
-  return { account, provider, allowUnverified };
+  return { account, provider, keyId: keyIdOf(provider, input.keyId ?? ""), hosts, allowUnverified };
 }
 
 function isKeyText(pasted: string): boolean {

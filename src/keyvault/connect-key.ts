@@ -50,6 +50,8 @@ export async function connectKey(
       ...facts,
       account: checked.account,
       provider: checked.provider,
+      keyId: checked.keyId,
+      hosts: checked.hosts,
       source: "PASTED",
       secret,
       caller: caller.spiffeId,
@@ -73,7 +75,7 @@ function checkShape(provider: Provider, text: string): void {
 async function identifyRequest(
   deps: ConnectKeyDeps,
   input: ConnectKeyInput,
-  { account, provider }: CheckedConnect,
+  { account, provider, keyId, hosts }: CheckedConnect,
   secret: Secret,
   caller: Caller,
 ): Promise<RequestKey | undefined> {
@@ -82,6 +84,8 @@ async function identifyRequest(
   return requestKey(input.requestId, caller, METHOD, account, {
     account: hashField(account),
     provider: hashField(provider),
+    ...(keyId === provider ? {} : { key_id: hashField(keyId) }),
+    ...(hosts.length === 0 ? {} : { hosts: hashField(...hosts) }),
     secret: fingerprint.toString("hex"),
     allow_unverified: hashField(String(input.allowUnverified)),
     actor: hashField(input.actor),

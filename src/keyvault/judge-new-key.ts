@@ -1,10 +1,6 @@
+import { exhaustedMs, rateLimitMs } from "../providers/provider-waits.ts";
 import type { Verdict } from "../providers/verdict.ts";
 import type { KeyRecord } from "./ports.ts";
-
-const EXHAUSTED_MS = 5 * 60_000;
-const RATE_LIMITED_DEFAULT_MS = 60_000;
-const RATE_LIMITED_MIN_MS = 1_000;
-const RATE_LIMITED_MAX_MS = 3_600_000;
 
 /** What a probe tells about a key that is being connected. */
 export type NewKeyJudgement =
@@ -36,11 +32,10 @@ export function judgeNewKey(
     case "valid_no_credit":
       return {
         kind: "live",
-        standing: { ...seen, state: "EXHAUSTED", stateReason, stateUntilMs: nowMs + EXHAUSTED_MS },
+        standing: { ...seen, state: "EXHAUSTED", stateReason, stateUntilMs: nowMs + exhaustedMs(0) },
       };
     case "rate_limited": {
-      const waitMs = verdict.retryAfterMs ?? RATE_LIMITED_DEFAULT_MS;
-      const stateUntilMs = nowMs + Math.min(Math.max(waitMs, RATE_LIMITED_MIN_MS), RATE_LIMITED_MAX_MS);
+      const stateUntilMs = nowMs + rateLimitMs(verdict.retryAfterMs);
       return { kind: "live", standing: { ...seen, state: "RATE_LIMITED", stateReason, stateUntilMs } };
     }
     case "blocked":

@@ -1,8 +1,10 @@
+import type { Clock } from "../base/clock.ts";
 import { FieldChecker } from "../base/fields.ts";
 import { LIMITS } from "../base/limits.ts";
 import { decodePageToken, encodePageToken } from "../base/page-token.ts";
 import type { Caller } from "../identity/roles.ts";
 import { checkAccountAccess } from "./account-access.ts";
+import { recordAt } from "./change-state.ts";
 import type { KeyRecord, KeyStore } from "./ports.ts";
 
 const LIST = "keys";
@@ -10,6 +12,7 @@ const LIST = "keys";
 /** What listing keys needs. */
 export interface ListKeysDeps {
   readonly keys: Pick<KeyStore, "list">;
+  readonly clock: Pick<Clock, "nowMs">;
 }
 
 /** Which page of which account's keys. */
@@ -40,7 +43,8 @@ export async function listKeys(deps: ListKeysDeps, input: ListKeysInput, caller:
   const size = input.pageSize === 0 ? LIMITS.keysPageDefault : Math.min(input.pageSize, LIMITS.keysPageMax);
   // One more than asked for tells whether there is a next page.
   const found = await deps.keys.list(input.account, size + 1, afterKeyId ?? "");
-  const keys = found.slice(0, size);
+  const nowMs = deps.clock.nowMs();
+  const keys = found.slice(0, size).map((record) => recordAt(record, nowMs));
   const last = keys.at(-1);
   const nextPageToken =
     found.length > size && last !== undefined ? encodePageToken(LIST, input.account, last.keyId) : "";

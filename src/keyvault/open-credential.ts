@@ -2,6 +2,7 @@ import type { Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 import type { RecordIdentity, SealedRecord } from "../seal/ports.ts";
 import type { Sealer } from "../seal/sealer.ts";
+import type { StoredKey } from "./ports.ts";
 
 /** What the sealed record of a provider key is bound to. Sealing and opening both take it from here, so that they cannot differ. */
 export function providerKeyIdentity(account: string, provider: Provider, keyVersion: number): RecordIdentity {
@@ -30,4 +31,10 @@ export function createCredentialOpener(sealer: Pick<Sealer, "open" | "openWarm">
     open: (key) => sealer.open(providerKeyIdentity(key.account, key.provider, key.version), key.sealed),
     openWarm: (key) => sealer.openWarm(providerKeyIdentity(key.account, key.provider, key.version), key.sealed),
   };
+}
+
+/** The credential of a key as the store gives it; as `open`. */
+export function openSealed(opener: Pick<SealedKeyOpener, "open">, { record, sealed }: StoredKey): Promise<Secret> {
+  const { account, provider, version } = record;
+  return opener.open({ account, provider, version, sealed });
 }

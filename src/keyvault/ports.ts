@@ -20,7 +20,7 @@ export interface KeyLimits {
 /** That a key exists and how it is. Holds no part of the key: safe to store as an answer, to log, and to return. */
 export interface KeyRecord {
   readonly account: string;
-  /** Names the key within its account: the provider's slug for users' keys. */
+  /** Names the key within its account: the provider's slug for users' keys; plori's own may have others, several for one provider. */
   readonly keyId: string;
   readonly provider: Provider;
   /** Counts the keys that the account connected for the provider, from 1; never used twice, not even after a removal. */
@@ -32,6 +32,14 @@ export interface KeyRecord {
   /** A short phrase of ours; empty when there is nothing to say. */
   readonly stateReason: string;
   readonly stateUntilMs?: number;
+  /** REPORT: the state rests on what an agent host told. Absent: our own probe, or our own try to open the key. */
+  readonly stateFrom?: "REPORT";
+  /** How often in a row the state was found again; waits grow by it. Absent: 0. */
+  readonly strikes?: number;
+  /** Until when, in milliseconds since the epoch, the provider limits the rate of which of its models; "" stands for all of them. Absent: no model in particular. */
+  readonly modelLimits?: Readonly<Record<string, number>>;
+  /** plori's own keys: the hosts that alone may get it. Absent: any. */
+  readonly hosts?: readonly string[];
   readonly limits?: KeyLimits;
   readonly createMs: number;
   readonly verifyMs?: number;
@@ -47,6 +55,30 @@ export interface StoredKey {
 /** What a new key, or a new version of one, replaces: the version that was current when the caller looked, 0 for none. */
 export interface NewKey extends StoredKey {
   readonly replacesVersion: number;
+  /** When it should be probed again, in milliseconds since the epoch. */
+  readonly probeDueMs: number;
+}
+
+/** Names one version of a key. */
+export interface KeyRef {
+  readonly account: string;
+  readonly keyId: string;
+  readonly version: number;
+}
+
+/** How a key is: the part of its record that probes, reports and time change. */
+export type KeyStanding = Pick<
+  KeyRecord,
+  "state" | "stateReason" | "stateUntilMs" | "stateFrom" | "strikes" | "modelLimits" | "limits" | "verifyMs"
+>;
+
+/** A new standing for the revision of a key that its maker looked at. */
+export interface KeyStateChange extends KeyRef {
+  /** The revision that `standing` was made from. */
+  readonly revision: number;
+  readonly standing: KeyStanding;
+  /** When it should be probed again, in milliseconds since the epoch. */
+  readonly probeDueMs: number;
 }
 
 /** Where sealed keys are kept. Every method may throw STORAGE_FULL, OVERLOADED or DRAINING. */
@@ -68,6 +100,17 @@ export interface KeyStore {
    * Throws KEY_NOT_FOUND, or ETAG_MISMATCH when the key changed. Returns the record as it was.
    */
   delete(account: string, keyId: string, etag: string, mutation: Mutation): Promise<KeyRecord>;
+  /** The account's key with its sealed bytes, or undefined. */
+  load(account: string, keyId: string): Promise<StoredKey | undefined>;
+  /**
+   * Gives a key a new standing, durably, in one transaction with its mutation, if there is one; only if it still is at that version and revision. Returns
+   * the record as stored, with the next revision, or, for a repeated request id, the first answer; "raced", with nothing written, when it changed meanwhile.
+   */
+  setState(change: KeyStateChange, mutation?: Mutation): Promise<KeyRecord | "raced">;
+  /** The keys that should be probed by `nowMs`, those that wait longest first, at most `limit`. */
+  dueProbes(nowMs: number, limit: number): Promise<readonly KeyRef[]>;
+  /** Puts off the next probe of a key version, in milliseconds since the epoch. No change of the key: its revision stays. */
+  deferProbe(key: KeyRef, dueMs: number): Promise<void>;
   /** The answer given before under this request id, or undefined. Throws REQUEST_ID_CONFLICT. */
   findAnswer(request: RequestKey): Promise<KeyRecord | undefined>;
 }

@@ -1,11 +1,12 @@
 import type { Mutation, RequestKey } from "../audit/mutation.ts";
 import type { Clock } from "../base/clock.ts";
-import { type PloriError, refuse } from "../base/errors.ts";
+import { PloriError, refuse } from "../base/errors.ts";
 import type { Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import { providerKeyIdentity } from "./open-credential.ts";
 import { type KeyRecord, type KeySource, type KeyState, type KeyStore, keyName } from "./ports.ts";
+import { nextProbeMs } from "./state-waits.ts";
 
 /** Each try seals anew: so many rivals in a row mean that something else is wrong. */
 const TRIES_MAX = 5;
@@ -22,6 +23,10 @@ export interface StoreNewKeyDeps {
 export interface NewKeyFacts {
   readonly account: string;
   readonly provider: Provider;
+  /** Absent: the provider's slug, as for users' keys. */
+  readonly keyId?: string;
+  /** The hosts that alone may get it. Absent or empty: as the key that it replaces, or any. */
+  readonly hosts?: readonly string[];
   readonly source: KeySource;
   /** Stays the caller's to wipe. */
   readonly secret: Secret;
@@ -36,21 +41,26 @@ export interface NewKeyFacts {
 
 /**
  * Seals the key as the account's next version and puts it in the place of the current one. When another key was stored meanwhile, the version
- * is taken and bound into the sealed bytes, so it is sealed again. Throws ETAG_MISMATCH after five tries, and what sealer and store throw.
+ * is taken and bound into the sealed bytes, so it is sealed again. Throws ETAG_MISMATCH after five tries, FIELDS_INVALID when the key id names a key of
+ * another provider, and what sealer and store throw.
  */
 export async function storeNewKey(deps: StoreNewKeyDeps, facts: NewKeyFacts): Promise<KeyRecord> {
-  const { account, provider, source, secret, standing } = facts;
+  const { account, provider, keyId = provider, source, secret, standing } = facts;
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-    const current = await deps.keys.find(account, provider);
+    const current = await deps.keys.find(account, keyId);
+    if (current !== undefined && current.provider !== provider) throw otherProvider(keyId);
     if (current !== undefined && facts.unlessServing !== undefined && !NOT_SERVING.has(current.state)) {
       throw facts.unlessServing();
     }
     const version = (await deps.keys.lastVersion(account, provider)) + 1;
     const sealed = await deps.sealer.seal(providerKeyIdentity(account, provider, version), secret);
     const createMs = deps.clock.nowMs();
-    const record = { account, keyId: provider, provider, version, revision: 1, source, createMs, ...standing };
+    // A rotation that names no hosts must not open a bound key to the whole fleet.
+    const hosts = facts.hosts !== undefined && facts.hosts.length > 0 ? facts.hosts : current?.hosts;
+    const bound = hosts === undefined ? {} : { hosts };
+    const record = { account, keyId, provider, version, revision: 1, source, createMs, ...standing, ...bound };
     const stored = await deps.keys.put(
-      { record, sealed, replacesVersion: current?.version ?? 0 },
+      { record, sealed, replacesVersion: current?.version ?? 0, probeDueMs: nextProbeMs(record, createMs) },
       connectedMutation(facts, record),
     );
     if (stored !== "raced") return stored;
@@ -59,7 +69,7 @@ export async function storeNewKey(deps: StoreNewKeyDeps, facts: NewKeyFacts): Pr
 }
 
 function connectedMutation(facts: NewKeyFacts, record: KeyRecord): Mutation {
-  const { account, keyId, provider, version, state, source, createMs } = record;
+  const { account, keyId, provider, version, state, source, createMs, hosts } = record;
   return {
     audit: {
       kind: "key.connected",
@@ -68,8 +78,24 @@ function connectedMutation(facts: NewKeyFacts, record: KeyRecord): Mutation {
       actor: facts.actor,
       account,
       subject: keyName(account, keyId),
-      details: { provider, version: String(version), state, source },
+      details: {
+        provider,
+        version: String(version),
+        state,
+        source,
+        ...(hosts === undefined ? {} : { hosts: hosts.join(" ") }),
+      },
     },
     ...(facts.request === undefined ? {} : { request: facts.request }),
   };
+}
+
+function otherProvider(keyId: string): PloriError {
+  const description = "names a key of another provider; remove that one first, or take another id";
+  return new PloriError({
+    reason: "FIELDS_INVALID",
+    message: `Invalid request: key_id ${description}.`,
+    metadata: { key_id: keyId },
+    violations: [{ field: "key_id", description }],
+  });
 }

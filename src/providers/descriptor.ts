@@ -84,6 +84,8 @@ export interface KeyShape {
 export interface ValidateDescriptor {
   readonly path: string;
   readonly rules: readonly AnswerRule<RuleOutcome>[];
+  /** Whether an accepted key is one that has credit. Absent: the probe does not show the whole account. */
+  readonly tellsCredit?: true;
   /** Where the answer tells the key's allowance, as paths; amounts are US dollars. */
   readonly limits?: { readonly limitUsd: string; readonly remainingUsd: string; readonly expireTime: string };
 }

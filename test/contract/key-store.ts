@@ -90,6 +90,83 @@ export function keyStoreContract(name: string, open: () => Promise<OpenedKeyStor
       expect(await put(newKey({ version: 2 }))).toMatchObject({ version: 2 });
     });
 
+    test("a new standing is kept whole, seen by the router at once, and gives the next revision", async () => {
+      await put(newKey({ hosts: ["host-1", "host-2"], limits: { limitUsdNano: 1n } }));
+      const standing = {
+        state: "RATE_LIMITED",
+        stateReason: "too many requests",
+        stateUntilMs: 1_790_000_060_000,
+        stateFrom: "REPORT",
+        strikes: 3,
+        modelLimits: { "gpt-5.5": 1_790_000_060_000, "": 7 },
+        limits: { remainingUsdNano: -5n },
+        verifyMs: 1_790_000_000_001,
+      } as const;
+      const change = { account: "acct-1", keyId: "openai", version: 1, revision: 1, standing, probeDueMs: 9 };
+      // The router has looked before: what it remembers must not outlive the change.
+      expect(await directory.keysOf("acct-1")).toMatchObject([{ state: "ACTIVE" }]);
+      const stored = await store.setState(change, testMutation("acct-1", "key.state-changed"));
+      const expected = { ...newKey({ hosts: ["host-1", "host-2"], revision: 2 }).record, ...standing };
+      expect(stored).toEqual(expected);
+      expect(await store.find("acct-1", "openai")).toEqual(expected);
+      expect((await store.load("acct-1", "openai"))?.record).toEqual(expected);
+      const { modelLimits, stateUntilMs, state } = standing;
+      expect(await directory.keysOf("acct-1")).toMatchObject([
+        { state, stateUntilMs, modelLimits, hosts: ["host-1", "host-2"] },
+      ]);
+      const active = { state: "ACTIVE", stateReason: "" } as const;
+      await store.setState({ ...change, revision: 2, standing: active });
+      const bare = { ...newKey({ hosts: ["host-1", "host-2"], revision: 3 }).record };
+      expect(await store.find("acct-1", "openai")).toEqual(bare);
+    });
+
+    test("a new standing for another version or revision changes nothing, and of many rivals one wins", async () => {
+      await put(newKey({}));
+      const standing = { state: "DEAD", stateReason: "revoked" } as const;
+      const change = { account: "acct-1", keyId: "openai", version: 1, revision: 1, standing, probeDueMs: 9 };
+      expect(await store.setState({ ...change, version: 2 })).toBe("raced");
+      expect(await store.setState({ ...change, revision: 2 })).toBe("raced");
+      expect(await store.setState({ ...change, keyId: "xai" })).toBe("raced");
+      expect(await store.find("acct-1", "openai")).toMatchObject({ state: "ACTIVE", revision: 1 });
+      const outcomes = await Promise.all(Array.from({ length: 20 }, () => store.setState(change)));
+      expect(outcomes.filter((outcome) => outcome !== "raced")).toHaveLength(1);
+    });
+
+    test("a repeated request id of a new standing gives the first answer", async () => {
+      await put(newKey({}));
+      const mutation = testMutation("acct-1", "key.verified", testRequest("acct-1", UUID, { provider: "h1" }));
+      const standing = { state: "ACTIVE", stateReason: "", verifyMs: 5 } as const;
+      const change = { account: "acct-1", keyId: "openai", version: 1, revision: 1, standing, probeDueMs: 9 };
+      const first = await store.setState(change, mutation);
+      expect(await store.setState(change, mutation)).toEqual(first);
+      expect(await store.find("acct-1", "openai")).toMatchObject({ revision: 2 });
+    });
+
+    test("keys come up for their probe by the time of it, the longest waiting first, until it is put off", async () => {
+      for (const [index, provider] of (["xai", "openai", "groq"] as const).entries())
+        await put({ ...newKey({ provider, keyId: provider }), probeDueMs: 100 + index });
+      const due = async (nowMs: number, limit = 10) => (await store.dueProbes(nowMs, limit)).map((ref) => ref.keyId);
+      expect(await due(99)).toEqual([]);
+      expect(await due(101)).toEqual(["xai", "openai"]);
+      expect(await due(1_000, 2)).toEqual(["xai", "openai"]);
+      await store.deferProbe({ account: "acct-1", keyId: "xai", version: 1 }, 500);
+      await store.deferProbe({ account: "acct-1", keyId: "groq", version: 2 }, 500);
+      expect(await due(499)).toEqual(["openai", "groq"]);
+      expect(await due(500)).toEqual(["openai", "groq", "xai"]);
+      expect(await store.find("acct-1", "xai")).toMatchObject({ revision: 1 });
+      await store.delete("acct-1", "openai", "", testMutation("acct-1", "key.deleted"));
+      expect(await due(500)).toEqual(["groq", "xai"]);
+    });
+
+    test("several keys for one provider live side by side, and share one count of versions", async () => {
+      expect(await put(newKey({ keyId: "openai-a" }))).toMatchObject({ version: 1 });
+      expect(await put(newKey({ keyId: "openai-b", version: 1 }))).toBe("raced");
+      expect(await put(newKey({ keyId: "openai-b", version: 2 }, 2))).toMatchObject({ version: 2 });
+      expect(await put(newKey({ keyId: "openai-a", version: 3 }, 3, 1))).toMatchObject({ version: 3 });
+      const keys = await directory.keysOf("acct-1");
+      expect(keys.map((key) => `${key.keyId} ${key.version}`)).toEqual(["openai-a 3", "openai-b 2"]);
+    });
+
     test("a key that another one overtook is not stored", async () => {
       await put(newKey({}));
       await put(newKey({ version: 2, stateReason: "the rival" }, 2, 1));
@@ -188,7 +265,7 @@ function newKey(changes: Partial<KeyRecord>, fill = 1, replacesVersion = 0): New
     ...changes,
   };
   const sealed = { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(200).fill(fill) };
-  return { record, sealed, replacesVersion };
+  return { record, sealed, replacesVersion, probeDueMs: record.createMs };
 }
 
 async function expectReason(attempt: Promise<unknown>, reason: string): Promise<PloriError> {

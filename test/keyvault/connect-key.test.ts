@@ -355,3 +355,61 @@ test("an account has at most ten keys a minute checked", async () => {
   await vault.connect();
   expect(vault.probed).toHaveLength(12);
 });
+
+describe("several of plori's own keys for one provider", () => {
+  const platform = { account: "platform" } as const;
+
+  test("live side by side under their ids, and each is replaced alone", async () => {
+    const vault = openVault();
+    const first = await vault.connect({ ...platform, keyId: "fleet-1", hosts: ["host-1", "host-2"] }, ADMIN);
+    expect(first).toMatchObject({ keyId: "fleet-1", version: 1, hosts: ["host-1", "host-2"] });
+    await vault.connect({ ...platform, keyId: "fleet-2" }, ADMIN);
+    await vault.connect(platform, ADMIN);
+    const next = openAiKey();
+    await vault.connect({ ...platform, keyId: "fleet-2", secret: next }, ADMIN);
+    const keys = await vault.directory.keysOf("platform");
+    expect(keys.map((key) => `${key.keyId} ${key.version}`).sort()).toEqual(["fleet-1 1", "fleet-2 4", "openai 3"]);
+    const opener = createCredentialOpener(vault.sealer);
+    const texts = await Promise.all(keys.map(async (key) => (await opener.open(key)).reveal().toString()));
+    expect(texts.filter((text) => text === next)).toHaveLength(1);
+    expect(texts.filter((text) => text === vault.secret)).toHaveLength(2);
+    expect(vault.audit[0]).toMatchObject({
+      subject: "accounts/platform/keys/fleet-1",
+      details: { hosts: "host-1 host-2" },
+    });
+  });
+
+  test("stay bound when they are rotated without naming hosts, and are bound anew when it names some", async () => {
+    const vault = openVault();
+    await vault.connect({ ...platform, keyId: "fleet-1", hosts: ["host-1"] }, ADMIN);
+    expect(await vault.connect({ ...platform, keyId: "fleet-1" }, ADMIN)).toMatchObject({ hosts: ["host-1"] });
+    const bound = await vault.connect({ ...platform, keyId: "fleet-1", hosts: ["host-2"] }, ADMIN);
+    expect(bound).toMatchObject({ hosts: ["host-2"] });
+  });
+
+  test("have no other provider's name, and never change their provider", async () => {
+    const vault = openVault();
+    await vault.connect({ ...platform, keyId: "fleet-1" }, ADMIN);
+    const groqKey = `gsk_${randomBytes(26).toString("hex")}`;
+    const groq = { ...platform, provider: "groq", secret: groqKey } as const;
+    const taken = await refusal(vault.connect({ ...groq, keyId: "fleet-1" }, ADMIN));
+    expect(taken.refusal.violations).toMatchObject([{ field: "key_id" }]);
+    const named = await refusal(vault.connect({ ...groq, keyId: "openai" }, ADMIN));
+    expect(named.refusal.violations).toMatchObject([{ field: "key_id" }]);
+  });
+
+  test("are not for users: key ids and hosts of other accounts are refused, with every wrong field", async () => {
+    const vault = openVault();
+    const error = await refusal(vault.connect({ keyId: "mine", hosts: ["host-1", "host-1", "no/id"] }));
+    expect(error.refusal.violations?.map(({ field }) => field)).toEqual(["key_id", "hosts", "hosts[1]", "hosts[2]"]);
+    const many = Array.from({ length: 501 }, (_none, index) => `host-${index}`);
+    expect((await refusal(vault.connect({ ...platform, hosts: many }, ADMIN))).reason).toBe("FIELDS_INVALID");
+  });
+
+  test("are other requests under one request id", async () => {
+    const vault = openVault();
+    await vault.connect({ ...platform, keyId: "fleet-1", hosts: ["host-1"], requestId: UUID }, ADMIN);
+    const other = vault.connect({ ...platform, keyId: "fleet-2", hosts: ["host-2"], requestId: UUID }, ADMIN);
+    expect((await refusal(other)).refusal).toMatchObject({ metadata: { differing_fields: "hosts,key_id" } });
+  });
+});

@@ -22,7 +22,12 @@ async function openWith(account: string, providers: readonly Provider[]) {
     const record = { account, keyId: provider, provider, version: 1, revision: 1, source: "PASTED" } as const;
     const sealed = { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(8) };
     await memory.store.put(
-      { record: { ...record, state: "ACTIVE", stateReason: "", createMs: NOW_MS }, sealed, replacesVersion: 0 },
+      {
+        record: { ...record, state: "ACTIVE", stateReason: "", createMs: NOW_MS },
+        sealed,
+        replacesVersion: 0,
+        probeDueMs: NOW_MS,
+      },
       testMutation(account),
     );
   }
@@ -136,4 +141,36 @@ test("the providers are the six that users are promised, in that order, with Ope
     expect(covers).not.toBe("");
     expect(keyPageUrl).toMatch(/^https:/);
   }
+});
+
+test("a rate limit that is over does not show, neither in one key nor in a list", async () => {
+  const { deps, store } = await openWith("acct-1", ["openai"]);
+  const standing = { state: "RATE_LIMITED", stateReason: "limited", stateUntilMs: NOW_MS + 5_000 } as const;
+  await store.setState({ account: "acct-1", keyId: "openai", version: 1, revision: 1, standing, probeDueMs: NOW_MS });
+  const get = () => getKey(deps, { account: "acct-1", provider: "openai" }, caller("settings"));
+  expect(await get()).toMatchObject({ state: "RATE_LIMITED", stateUntilMs: NOW_MS + 5_000 });
+  deps.clock.advance(5_000);
+  expect((await get()).state).toBe("ACTIVE");
+  expect((await get()).stateUntilMs).toBeUndefined();
+  const { keys } = await listKeys(deps, { account: "acct-1", pageSize: 0, pageToken: "" }, caller("settings"));
+  expect(keys.map(({ state }) => state)).toEqual(["ACTIVE"]);
+});
+
+test("plori's own keys are found and removed by their ids, each as a key of its own provider", async () => {
+  const { deps, store } = await openWith("platform", ["openai"]);
+  const record = (await store.load("platform", "openai"))?.record;
+  if (record === undefined) throw new Error("no key");
+  const sealed = { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(8) };
+  const second = { ...record, keyId: "fleet-1", version: 2 };
+  await store.put({ record: second, sealed, replacesVersion: 0, probeDueMs: NOW_MS }, testMutation("platform"));
+  const named = (provider: Provider, keyId: string) => ({ account: "platform", provider, keyId });
+  expect(await getKey(deps, named("openai", "fleet-1"), caller("auditor"))).toMatchObject({ version: 2 });
+  expect(await getKey(deps, named("openai", ""), caller("auditor"))).toMatchObject({ version: 1 });
+  expect(await reasonOf(getKey(deps, named("groq", "fleet-1"), caller("admin")))).toBe("KEY_NOT_FOUND");
+  const removal = { etag: "", requestId: "", actor: "" };
+  expect(await reasonOf(deleteKey(deps, { ...named("groq", "fleet-1"), ...removal }, caller("admin")))).toBe(
+    "KEY_NOT_FOUND",
+  );
+  await deleteKey(deps, { ...named("openai", "fleet-1"), ...removal }, caller("admin"));
+  expect(await store.list("platform", 10, "")).toMatchObject([{ keyId: "openai" }]);
 });

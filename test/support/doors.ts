@@ -20,6 +20,7 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       listProviders: notUnderTest,
       connectKey: notUnderTest,
       getKey: notUnderTest,
+      verifyKey: notUnderTest,
       listKeys: notUnderTest,
       deleteKey: notUnderTest,
       ...some.keyVault,

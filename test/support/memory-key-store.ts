@@ -15,6 +15,7 @@ export interface MemoryKeyStore {
 /** An empty key store. */
 export function createMemoryKeyStore(): MemoryKeyStore {
   const keys = new Map<string, NewKey>();
+  const dueMs = new Map<string, number>();
   const versions = new Map<string, number>();
   const audit: AuditEvent[] = [];
   const requests = createMemoryRequests();
@@ -40,6 +41,7 @@ export function createMemoryKeyStore(): MemoryKeyStore {
       if ((keys.get(name)?.record.version ?? 0) !== replacesVersion) return "raced";
       if (record.version <= (versions.get(counter) ?? 0)) return "raced";
       keys.set(name, key);
+      dueMs.set(name, key.probeDueMs);
       versions.set(counter, record.version);
       audit.push(mutation.audit);
       requests.keep(mutation.request, record);
@@ -52,9 +54,53 @@ export function createMemoryKeyStore(): MemoryKeyStore {
       if (key === undefined) throw refuse("KEY_NOT_FOUND", "The account has no such key.");
       if (etag !== "" && etag !== etagOf(key.record)) throw refuse("ETAG_MISMATCH", "The key changed. Read it again.");
       keys.delete(`${account}/${keyId}`);
+      dueMs.delete(`${account}/${keyId}`);
       audit.push(mutation.audit);
       requests.keep(mutation.request, key.record);
       return key.record;
+    },
+    async load(account, keyId) {
+      return keys.get(`${account}/${keyId}`);
+    },
+    async setState({ account, keyId, version, revision, standing, probeDueMs }, mutation) {
+      const before = requests.find(mutation?.request);
+      if (before !== undefined) return before.answer as KeyRecord;
+      const name = `${account}/${keyId}`;
+      const key = keys.get(name);
+      if (key?.record.version !== version || key.record.revision !== revision) return "raced";
+      const { provider, source, createMs, hosts, lastUsedMs } = key.record;
+      const record: KeyRecord = {
+        account,
+        keyId,
+        version,
+        provider,
+        source,
+        createMs,
+        ...(hosts === undefined ? {} : { hosts }),
+        ...(lastUsedMs === undefined ? {} : { lastUsedMs }),
+        revision: revision + 1,
+        ...standing,
+      };
+      keys.set(name, { ...key, record });
+      dueMs.set(name, probeDueMs);
+      if (mutation !== undefined) audit.push(mutation.audit);
+      requests.keep(mutation?.request, record);
+      return record;
+    },
+    async dueProbes(nowMs, limit) {
+      return [...dueMs]
+        .filter(([, atMs]) => atMs <= nowMs)
+        .sort(([, a], [, b]) => a - b)
+        .slice(0, limit)
+        .flatMap(([name]) => {
+          const record = keys.get(name)?.record;
+          return record === undefined
+            ? []
+            : [{ account: record.account, keyId: record.keyId, version: record.version }];
+        });
+    },
+    async deferProbe({ account, keyId, version }, atMs) {
+      if (keys.get(`${account}/${keyId}`)?.record.version === version) dueMs.set(`${account}/${keyId}`, atMs);
     },
     async findAnswer(request) {
       return requests.find(request)?.answer as KeyRecord | undefined;
@@ -69,6 +115,8 @@ export function createMemoryKeyStore(): MemoryKeyStore {
         version: record.version,
         state: record.state,
         ...(record.stateUntilMs === undefined ? {} : { stateUntilMs: record.stateUntilMs }),
+        ...(record.modelLimits === undefined ? {} : { modelLimits: record.modelLimits }),
+        ...(record.hosts === undefined ? {} : { hosts: record.hosts }),
         sealed,
       }));
     },

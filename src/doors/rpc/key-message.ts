@@ -5,6 +5,7 @@ import {
   KeySchema,
   KeySource as KeySourceNumber,
   KeyState as KeyStateNumber,
+  ModelLimitSchema,
 } from "../../gen/plori/keyvault/v1/keyvault_pb.ts";
 import { etagOf, type KeyRecord, type KeySource, type KeyState, keyName } from "../../keyvault/ports.ts";
 import { toTimestamp } from "./times.ts";
@@ -25,6 +26,11 @@ const STATE_NUMBERS = {
   UNREADABLE: KeyStateNumber.UNREADABLE,
 } as const satisfies Record<KeyState, KeyStateNumber>;
 
+/** The number of a key state. */
+export function stateNumber(state: KeyState): KeyStateNumber {
+  return STATE_NUMBERS[state];
+}
+
 /** A key as the API shows it: that it exists and how it is, never any part of it. */
 export function keyMessage(record: KeyRecord): Key {
   const { limits } = record;
@@ -37,6 +43,10 @@ export function keyMessage(record: KeyRecord): Key {
     version: BigInt(record.version),
     etag: etagOf(record),
     createTime: toTimestamp(record.createMs),
+    hosts: [...(record.hosts ?? [])],
+    modelLimits: Object.entries(record.modelLimits ?? {}).map(([model, untilMs]) =>
+      create(ModelLimitSchema, { model, untilTime: toTimestamp(untilMs) }),
+    ),
     ...(record.stateUntilMs === undefined ? {} : { stateUntilTime: toTimestamp(record.stateUntilMs) }),
     ...(record.verifyMs === undefined ? {} : { verifyTime: toTimestamp(record.verifyMs) }),
     ...(record.lastUsedMs === undefined ? {} : { lastUsedTime: toTimestamp(record.lastUsedMs) }),

@@ -7,6 +7,7 @@ import {
   type KeyVaultService,
   ListKeysResponseSchema,
   ListProvidersResponseSchema,
+  VerifyKeyResponseSchema,
 } from "../../gen/plori/keyvault/v1/keyvault_service_pb.ts";
 import { type ConnectKeyDeps, connectKey } from "../../keyvault/connect-key.ts";
 import { type DeleteKeyDeps, deleteKey } from "../../keyvault/delete-key.ts";
@@ -15,12 +16,13 @@ import { listKeys } from "../../keyvault/list-keys.ts";
 import { listProviders } from "../../keyvault/list-providers.ts";
 import type { NamedProvider } from "../../keyvault/named-provider.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
+import { type VerifyKeyDeps, verifyKey } from "../../keyvault/verify-key.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { keyMessage } from "./key-message.ts";
 import { providerNumber, readProvider } from "./words.ts";
 
 /** What KeyVault's verbs need together. */
-export type KeyVaultDeps = ConnectKeyDeps & DeleteKeyDeps & { readonly keys: KeyStore };
+export type KeyVaultDeps = ConnectKeyDeps & DeleteKeyDeps & VerifyKeyDeps & { readonly keys: KeyStore };
 
 /** KeyVault's RPCs: messages in, verbs called, messages out. */
 export function createKeyVaultHandlers(deps: KeyVaultDeps): ServiceHandlers<typeof KeyVaultService> {
@@ -31,22 +33,28 @@ export function createKeyVaultHandlers(deps: KeyVaultDeps): ServiceHandlers<type
       );
       return create(ListProvidersResponseSchema, { providers });
     },
-    async connectKey({ account, provider, secret, allowUnverified, requestId, actor }, { caller, signal }) {
-      const input = { account, provider: namedProvider(provider), secret, allowUnverified, requestId, actor };
+    async connectKey(request, { caller, signal }) {
+      const { account, secret, allowUnverified, keyId, hosts, requestId, actor } = request;
+      const provider = namedProvider(request.provider);
+      const input = { account, provider, secret, allowUnverified, keyId, hosts, requestId, actor };
       return create(ConnectKeyResponseSchema, { key: keyMessage(await connectKey(deps, input, caller, signal)) });
     },
-    async getKey({ account, provider }, { caller }) {
-      const record = await getKey(deps, { account, provider: namedProvider(provider) }, caller);
+    async getKey({ account, provider, keyId }, { caller }) {
+      const record = await getKey(deps, { account, provider: namedProvider(provider), keyId }, caller);
       return create(GetKeyResponseSchema, { key: keyMessage(record) });
+    },
+    async verifyKey({ account, provider, keyId, requestId, actor }, { caller, signal }) {
+      const input = { account, provider: namedProvider(provider), keyId, requestId, actor };
+      return create(VerifyKeyResponseSchema, { key: keyMessage(await verifyKey(deps, input, caller, signal)) });
     },
     async listKeys({ account, pageSize, pageToken }, { caller }) {
       const page = await listKeys(deps, { account, pageSize, pageToken }, caller);
       return create(ListKeysResponseSchema, { keys: page.keys.map(keyMessage), nextPageToken: page.nextPageToken });
     },
-    async deleteKey({ account, provider, etag, requestId, actor }, { caller }) {
+    async deleteKey({ account, provider, keyId, etag, requestId, actor }, { caller }) {
       const record = await deleteKey(
         deps,
-        { account, provider: namedProvider(provider), etag, requestId, actor },
+        { account, provider: namedProvider(provider), keyId, etag, requestId, actor },
         caller,
       );
       return create(DeleteKeyResponseSchema, { key: keyMessage(record) });

@@ -23,6 +23,7 @@ export const DEEPSEEK: ProviderDescriptor = {
   },
   validate: {
     path: "/user/balance",
+    tellsCredit: true,
     rules: [
       { status: 200, isFalse: "is_available", outcome: "valid_no_credit" },
       { status: 200, anyTrue: ["is_available"], outcome: "valid" },

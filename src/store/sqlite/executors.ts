@@ -1,6 +1,7 @@
 import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-commands.ts";
 import { appendAudit } from "./writes/append-audit.ts";
 import { insertDataKey } from "./writes/insert-data-key.ts";
+import { deferKeyProbe, setKeyState } from "./writes/key-states.ts";
 import { deleteKey, noteKeysUsed, putKey } from "./writes/keys.ts";
 import { placeAgents, removeAgents } from "./writes/placements.ts";
 import { release } from "./writes/release.ts";
@@ -15,6 +16,8 @@ export const EXECUTORS = {
   putKey,
   deleteKey,
   noteKeysUsed,
+  setKeyState,
+  deferKeyProbe,
   placeAgents,
   removeAgents,
   release,

@@ -1,4 +1,4 @@
-import type { KeyRecord, KeyStore } from "../../keyvault/ports.ts";
+import type { KeyRecord, KeyRef, KeyStore } from "../../keyvault/ports.ts";
 import type { KeyDirectory, RoutableKey } from "../../router/ports.ts";
 import type { KeyUses } from "./key-uses.ts";
 import type { Connection } from "./open-database.ts";
@@ -25,6 +25,12 @@ export function createKeyStore(
   );
   const selectVersion = reader.prepare(
     "SELECT last_version AS lastVersion FROM key_version WHERE account = ? AND provider = ?",
+  );
+  const selectStored = reader.prepare(
+    `SELECT ${KEY_COLUMNS}, ${SEALED_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`,
+  );
+  const selectDue = reader.prepare(
+    "SELECT account, key_id AS keyId, version FROM provider_key INDEXED BY provider_key_probe_due WHERE probe_due_ms <= ? ORDER BY probe_due_ms LIMIT ?",
   );
   const selectAnswer = reader.prepare(SELECT_ANSWER);
 
@@ -61,6 +67,20 @@ export function createKeyStore(
       cache.forget(account);
       return removed;
     },
+    async load(account, keyId) {
+      const row = selectStored.get(account, keyId) as (KeyRow & SealedRow) | undefined;
+      return row === undefined ? undefined : { record: toRecord(row), sealed: toSealedRecord(row) };
+    },
+    async setState(change, mutation) {
+      const stored = await writer.submit("setKeyState", { change, mutation });
+      cache.forget(change.account);
+      return stored;
+    },
+    async dueProbes(nowMs, limit) {
+      const rows = selectDue.all(nowMs, limit) as (Omit<KeyRef, "version"> & { version: bigint })[];
+      return rows.map((row) => ({ ...row, version: Number(row.version) }));
+    },
+    deferProbe: (key, dueMs) => writer.submit("deferKeyProbe", { key, dueMs }),
     async findAnswer(request) {
       return readAnswer(selectAnswer.get(...answerKey(request)), request)?.answer as KeyRecord | undefined;
     },
@@ -69,7 +89,17 @@ export function createKeyStore(
 }
 
 function toRoutableKey(row: KeyRow & SealedRow): RoutableKey {
-  const { account, keyId, provider, version, state, stateUntilMs } = toKeyRecord(row);
+  const { account, keyId, provider, version, state, stateUntilMs, modelLimits, hosts } = toKeyRecord(row);
   const sealed = toSealedRecord(row);
-  return { account, keyId, provider, version, state, sealed, ...(stateUntilMs === undefined ? {} : { stateUntilMs }) };
+  return {
+    account,
+    keyId,
+    provider,
+    version,
+    state,
+    sealed,
+    ...(stateUntilMs === undefined ? {} : { stateUntilMs }),
+    ...(modelLimits === undefined ? {} : { modelLimits }),
+    ...(hosts === undefined ? {} : { hosts }),
+  };
 }

@@ -13,6 +13,7 @@ import { createLedgerStore } from "./ledger-store.ts";
 import { openReader } from "./open-database.ts";
 import { createPlacementStore } from "./placement-store.ts";
 import { lockDatabase } from "./process-lock.ts";
+import { recoverKeyUses } from "./recover-key-uses.ts";
 import { createDenialLog, createReleaseLog, type DenialLog } from "./release-log.ts";
 import { startWriter, type Writer } from "./writer.ts";
 
@@ -43,6 +44,8 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
     const writer = await startWriter(path, clock, log);
     const reader = openReader(path);
     const uses = new KeyUses();
+    // Twice the interval: a write that was under way when the process ended counts as not written.
+    recoverKeyUses(reader, uses, 2 * KEY_USES_FLUSH_MS);
     const denials = createDenialLog(writer, log);
     const { keyStore, directory } = createKeyStore(reader, writer, uses);
 

@@ -26,7 +26,7 @@ export function toWrappedDataKey(row: DataKeyRow): WrappedDataKey {
 export const KEY_COLUMNS =
   "account, key_id AS keyId, provider, version, revision, source, state, state_reason AS stateReason, state_until_ms AS stateUntilMs, " +
   "limit_usd_nano AS limitUsdNano, remaining_usd_nano AS remainingUsdNano, limit_expire_ms AS limitExpireMs, create_ms AS createMs, " +
-  "verify_ms AS verifyMs, last_used_ms AS lastUsedMs";
+  "verify_ms AS verifyMs, last_used_ms AS lastUsedMs, state_from AS stateFrom, strikes, model_limits AS modelLimits, hosts";
 
 /** A key's sealed bytes and what they need. */
 export const SEALED_COLUMNS = "data_key_id AS dataKeyId, data_key_version AS dataKeyVersion, sealed";
@@ -48,6 +48,12 @@ export interface KeyRow {
   readonly createMs: bigint;
   readonly verifyMs: bigint | null;
   readonly lastUsedMs: bigint | null;
+  readonly stateFrom: string;
+  readonly strikes: bigint;
+  /** JSON, or empty. */
+  readonly modelLimits: string;
+  /** JSON, or empty. */
+  readonly hosts: string;
 }
 
 /** A key's sealed bytes as SQLite gives them. */
@@ -74,6 +80,10 @@ export function toKeyRecord(row: KeyRow): KeyRecord {
     createMs: Number(row.createMs),
     ...(row.verifyMs === null ? {} : { verifyMs: Number(row.verifyMs) }),
     ...(row.lastUsedMs === null ? {} : { lastUsedMs: Number(row.lastUsedMs) }),
+    ...(row.stateFrom === "REPORT" ? { stateFrom: "REPORT" as const } : {}),
+    ...(row.strikes === 0n ? {} : { strikes: Number(row.strikes) }),
+    ...(row.modelLimits === "" ? {} : { modelLimits: JSON.parse(row.modelLimits) as Record<string, number> }),
+    ...(row.hosts === "" ? {} : { hosts: JSON.parse(row.hosts) as string[] }),
   };
 }
 

@@ -9,8 +9,9 @@ const SELECT_KEY = `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AN
 
 const REPLACE_KEY = `INSERT OR REPLACE INTO provider_key
   (account, key_id, provider, version, revision, source, state, state_reason, state_until_ms, limit_usd_nano, remaining_usd_nano,
-   limit_expire_ms, create_ms, verify_ms, last_used_ms, data_key_id, data_key_version, sealed)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?)`;
+   limit_expire_ms, create_ms, verify_ms, last_used_ms, data_key_id, data_key_version, sealed, state_from, strikes, model_limits, hosts,
+   probe_due_ms)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const COUNT_VERSION = `INSERT INTO key_version (account, provider, last_version) VALUES (?, ?, ?)
   ON CONFLICT (account, provider) DO UPDATE SET last_version = excluded.last_version`;
@@ -25,7 +26,7 @@ export interface PutKeyInput {
 export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): KeyRecord | "raced" {
   const before = priorAnswer(tx, mutation);
   if (before !== undefined) return before.answer as KeyRecord;
-  const { record, sealed, replacesVersion } = key;
+  const { record, sealed, replacesVersion, probeDueMs } = key;
   const current = tx.get(SELECT_KEY, record.account, record.keyId) as KeyRow | undefined;
   const counter = tx.get(
     "SELECT last_version AS lastVersion FROM key_version WHERE account = ? AND provider = ?",
@@ -54,6 +55,11 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     sealed.dataKeyId,
     sealed.dataKeyVersion,
     sealed.bytes,
+    record.stateFrom ?? "PROBE",
+    record.strikes ?? 0,
+    toJson(record.modelLimits),
+    toJson(record.hosts),
+    probeDueMs,
   );
   recordMutation(tx, mutation, record);
   return record;
@@ -107,4 +113,9 @@ export function noteKeysUsed(tx: WriteTransaction, uses: readonly KeyUse[]): voi
       use.timeMs,
     );
   }
+}
+
+/** What stands in a column that holds JSON, or nothing. */
+export function toJson(value: object | undefined): string {
+  return value === undefined ? "" : JSON.stringify(value);
 }

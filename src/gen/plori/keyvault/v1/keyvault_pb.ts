@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/keyvault/v1/keyvault.proto.
  */
 export const file_plori_keyvault_v1_keyvault: GenFile = /*@__PURE__*/
-  fileDesc("CiBwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdC5wcm90bxIRcGxvcmkua2V5dmF1bHQudjEiiAEKDFByb3ZpZGVySW5mbxIpCghwcm92aWRlchgBIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISFAoMZGlzcGxheV9uYW1lGAIgASgJEg4KBmNvdmVycxgDIAEoCRIUCgxrZXlfcGFnZV91cmwYBCABKAkSEQoJb25lX2NsaWNrGAUgASgIIqgBCglLZXlMaW1pdHMSHAoPbGltaXRfdXNkX25hbm9zGAEgASgDSACIAQESIAoTcmVtYWluaW5nX3VzZF9uYW5vcxgCIAEoA0gBiAEBEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEISChBfbGltaXRfdXNkX25hbm9zQhYKFF9yZW1haW5pbmdfdXNkX25hbm9zIscDCgNLZXkSDAoEbmFtZRgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISLAoGc291cmNlGAMgASgOMhwucGxvcmkua2V5dmF1bHQudjEuS2V5U291cmNlEioKBXN0YXRlGAQgASgOMhsucGxvcmkua2V5dmF1bHQudjEuS2V5U3RhdGUSFAoMc3RhdGVfcmVhc29uGAUgASgJEjQKEHN0YXRlX3VudGlsX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKBmxpbWl0cxgHIAEoCzIcLnBsb3JpLmtleXZhdWx0LnYxLktleUxpbWl0cxIPCgd2ZXJzaW9uGAggASgDEgwKBGV0YWcYCSABKAkSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3ZlcmlmeV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3VzZWRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqWAoJS2V5U291cmNlEhoKFktFWV9TT1VSQ0VfVU5TUEVDSUZJRUQQABIVChFLRVlfU09VUkNFX1BBU1RFRBABEhgKFEtFWV9TT1VSQ0VfT05FX0NMSUNLEAIqzwEKCEtleVN0YXRlEhkKFUtFWV9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEtFWV9TVEFURV9BQ1RJVkUQARIYChRLRVlfU1RBVEVfVU5WRVJJRklFRBACEhoKFktFWV9TVEFURV9SQVRFX0xJTUlURUQQAxIXChNLRVlfU1RBVEVfRVhIQVVTVEVEEAQSFQoRS0VZX1NUQVRFX0JMT0NLRUQQBRISCg5LRVlfU1RBVEVfREVBRBAGEhgKFEtFWV9TVEFURV9VTlJFQURBQkxFEAdiBnByb3RvMw", [file_google_protobuf_timestamp, file_plori_type_v1_type]);
+  fileDesc("CiBwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdC5wcm90bxIRcGxvcmkua2V5dmF1bHQudjEiiAEKDFByb3ZpZGVySW5mbxIpCghwcm92aWRlchgBIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISFAoMZGlzcGxheV9uYW1lGAIgASgJEg4KBmNvdmVycxgDIAEoCRIUCgxrZXlfcGFnZV91cmwYBCABKAkSEQoJb25lX2NsaWNrGAUgASgIIqgBCglLZXlMaW1pdHMSHAoPbGltaXRfdXNkX25hbm9zGAEgASgDSACIAQESIAoTcmVtYWluaW5nX3VzZF9uYW5vcxgCIAEoA0gBiAEBEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEISChBfbGltaXRfdXNkX25hbm9zQhYKFF9yZW1haW5pbmdfdXNkX25hbm9zIosECgNLZXkSDAoEbmFtZRgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISLAoGc291cmNlGAMgASgOMhwucGxvcmkua2V5dmF1bHQudjEuS2V5U291cmNlEioKBXN0YXRlGAQgASgOMhsucGxvcmkua2V5dmF1bHQudjEuS2V5U3RhdGUSFAoMc3RhdGVfcmVhc29uGAUgASgJEjQKEHN0YXRlX3VudGlsX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKBmxpbWl0cxgHIAEoCzIcLnBsb3JpLmtleXZhdWx0LnYxLktleUxpbWl0cxIPCgd2ZXJzaW9uGAggASgDEgwKBGV0YWcYCSABKAkSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3ZlcmlmeV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3VzZWRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFaG9zdHMYDSADKAkSMwoMbW9kZWxfbGltaXRzGA4gAygLMh0ucGxvcmkua2V5dmF1bHQudjEuTW9kZWxMaW1pdCJLCgpNb2RlbExpbWl0Eg0KBW1vZGVsGAEgASgJEi4KCnVudGlsX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKlgKCUtleVNvdXJjZRIaChZLRVlfU09VUkNFX1VOU1BFQ0lGSUVEEAASFQoRS0VZX1NPVVJDRV9QQVNURUQQARIYChRLRVlfU09VUkNFX09ORV9DTElDSxACKs8BCghLZXlTdGF0ZRIZChVLRVlfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBLRVlfU1RBVEVfQUNUSVZFEAESGAoUS0VZX1NUQVRFX1VOVkVSSUZJRUQQAhIaChZLRVlfU1RBVEVfUkFURV9MSU1JVEVEEAMSFwoTS0VZX1NUQVRFX0VYSEFVU1RFRBAEEhUKEUtFWV9TVEFURV9CTE9DS0VEEAUSEgoOS0VZX1NUQVRFX0RFQUQQBhIYChRLRVlfU1RBVEVfVU5SRUFEQUJMRRAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_plori_type_v1_type]);
 
 /**
  * A provider that keys can be connected for.
@@ -192,6 +192,20 @@ export type Key = Message<"plori.keyvault.v1.Key"> & {
    * @generated from field: google.protobuf.Timestamp last_used_time = 12;
    */
   lastUsedTime?: Timestamp | undefined;
+
+  /**
+   * Keys of the account `platform`: the agent hosts that alone may get it. Empty: any host.
+   *
+   * @generated from field: repeated string hosts = 13;
+   */
+  hosts: string[];
+
+  /**
+   * The models whose rate the provider limits now. Empty on a RATE_LIMITED key: it is limited as a whole.
+   *
+   * @generated from field: repeated plori.keyvault.v1.ModelLimit model_limits = 14;
+   */
+  modelLimits: ModelLimit[];
 };
 
 /**
@@ -200,6 +214,34 @@ export type Key = Message<"plori.keyvault.v1.Key"> & {
  */
 export const KeySchema: GenMessage<Key> = /*@__PURE__*/
   messageDesc(file_plori_keyvault_v1_keyvault, 2);
+
+/**
+ * That a provider limits the rate of a key's calls to one of its models.
+ *
+ * @generated from message plori.keyvault.v1.ModelLimit
+ */
+export type ModelLimit = Message<"plori.keyvault.v1.ModelLimit"> & {
+  /**
+   * The provider's own id of the model. Empty: all of its models.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Until when it is left alone.
+   *
+   * @generated from field: google.protobuf.Timestamp until_time = 2;
+   */
+  untilTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ModelLimit.
+ * Use `create(ModelLimitSchema)` to create a new message.
+ */
+export const ModelLimitSchema: GenMessage<ModelLimit> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault, 3);
 
 /**
  * How a key came to be here.
@@ -270,14 +312,14 @@ export const KeyState = {
   UNVERIFIED: 2,
 
   /**
-   * The provider limits its rate until `state_until_time`.
+   * The provider limits its rate until `state_until_time`; for the models in `model_limits` alone, if there are some.
    *
    * @generated from enum value: KEY_STATE_RATE_LIMITED = 3;
    */
   RATE_LIMITED: 3,
 
   /**
-   * The provider account has no credit; tried again after `state_until_time`.
+   * The provider account has no credit. After `state_until_time` one call tries it again, and makes it ACTIVE if it succeeds.
    *
    * @generated from enum value: KEY_STATE_EXHAUSTED = 4;
    */

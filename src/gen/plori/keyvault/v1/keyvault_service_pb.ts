@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file plori/keyvault/v1/keyvault_service.proto.
  */
 export const file_plori_keyvault_v1_keyvault_service: GenFile = /*@__PURE__*/
-  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIqEBChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkiOQoSQ29ubmVjdEtleVJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJLCg1HZXRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyIjUKDkdldEtleVJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJJCg9MaXN0S2V5c1JlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJRChBMaXN0S2V5c1Jlc3BvbnNlEiQKBGtleXMYASADKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KEERlbGV0ZUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDAoEZXRhZxgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjgKEURlbGV0ZUtleVJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleTLWAwoPS2V5VmF1bHRTZXJ2aWNlEmQKDUxpc3RQcm92aWRlcnMSJy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0UHJvdmlkZXJzUmVxdWVzdBooLnBsb3JpLmtleXZhdWx0LnYxLkxpc3RQcm92aWRlcnNSZXNwb25zZSIAElsKCkNvbm5lY3RLZXkSJC5wbG9yaS5rZXl2YXVsdC52MS5Db25uZWN0S2V5UmVxdWVzdBolLnBsb3JpLmtleXZhdWx0LnYxLkNvbm5lY3RLZXlSZXNwb25zZSIAEk8KBkdldEtleRIgLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlcXVlc3QaIS5wbG9yaS5rZXl2YXVsdC52MS5HZXRLZXlSZXNwb25zZSIAElUKCExpc3RLZXlzEiIucGxvcmkua2V5dmF1bHQudjEuTGlzdEtleXNSZXF1ZXN0GiMucGxvcmkua2V5dmF1bHQudjEuTGlzdEtleXNSZXNwb25zZSIAElgKCURlbGV0ZUtleRIjLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlcXVlc3QaJC5wbG9yaS5rZXl2YXVsdC52MS5EZWxldGVLZXlSZXNwb25zZSIAYgZwcm90bzM", [file_plori_keyvault_v1_keyvault, file_plori_type_v1_type]);
+  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIsABChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkSDgoGa2V5X2lkGAcgASgJEg0KBWhvc3RzGAggAygJIjkKEkNvbm5lY3RLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkiWwoNR2V0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIOCgZrZXlfaWQYAyABKAkiNQoOR2V0S2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5IoEBChBWZXJpZnlLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDgoGa2V5X2lkGAUgASgJIjgKEVZlcmlmeUtleVJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJJCg9MaXN0S2V5c1JlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJRChBMaXN0S2V5c1Jlc3BvbnNlEiQKBGtleXMYASADKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BChBEZWxldGVLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEgwKBGV0YWcYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCRINCgVhY3RvchgFIAEoCRIOCgZrZXlfaWQYBiABKAkiOAoRRGVsZXRlS2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5MrAECg9LZXlWYXVsdFNlcnZpY2USZAoNTGlzdFByb3ZpZGVycxInLnBsb3JpLmtleXZhdWx0LnYxLkxpc3RQcm92aWRlcnNSZXF1ZXN0GigucGxvcmkua2V5dmF1bHQudjEuTGlzdFByb3ZpZGVyc1Jlc3BvbnNlIgASWwoKQ29ubmVjdEtleRIkLnBsb3JpLmtleXZhdWx0LnYxLkNvbm5lY3RLZXlSZXF1ZXN0GiUucGxvcmkua2V5dmF1bHQudjEuQ29ubmVjdEtleVJlc3BvbnNlIgASTwoGR2V0S2V5EiAucGxvcmkua2V5dmF1bHQudjEuR2V0S2V5UmVxdWVzdBohLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlc3BvbnNlIgASWAoJVmVyaWZ5S2V5EiMucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5S2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeUtleVJlc3BvbnNlIgASVQoITGlzdEtleXMSIi5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1JlcXVlc3QaIy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1Jlc3BvbnNlIgASWAoJRGVsZXRlS2V5EiMucGxvcmkua2V5dmF1bHQudjEuRGVsZXRlS2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlc3BvbnNlIgBiBnByb3RvMw", [file_plori_keyvault_v1_keyvault, file_plori_type_v1_type]);
 
 /**
  * Asks for the supported providers.
@@ -99,6 +99,22 @@ export type ConnectKeyRequest = Message<"plori.keyvault.v1.ConnectKeyRequest"> &
    * @generated from field: string actor = 6;
    */
   actor: string;
+
+  /**
+   * Account `platform` only: which of several keys of the provider, 1-128 of [A-Za-z0-9._-]; each is rotated alone. Empty: the one that is named
+   * like the provider. The key's name is `accounts/platform/keys/{key_id}`.
+   *
+   * @generated from field: string key_id = 7;
+   */
+  keyId: string;
+
+  /**
+   * Account `platform` only: the ids of the agent hosts that alone may get this key, at most 500. Empty: as the key that it replaces, or any host.
+   * To lift a binding, remove the key and connect it anew.
+   *
+   * @generated from field: repeated string hosts = 8;
+   */
+  hosts: string[];
 };
 
 /**
@@ -148,6 +164,13 @@ export type GetKeyRequest = Message<"plori.keyvault.v1.GetKeyRequest"> & {
    * @generated from field: plori.type.v1.Provider provider = 2;
    */
   provider: Provider;
+
+  /**
+   * Account `platform` only: which of several keys of the provider. Empty: the one that is named like the provider.
+   *
+   * @generated from field: string key_id = 3;
+   */
+  keyId: string;
 };
 
 /**
@@ -177,6 +200,76 @@ export type GetKeyResponse = Message<"plori.keyvault.v1.GetKeyResponse"> & {
  */
 export const GetKeyResponseSchema: GenMessage<GetKeyResponse> = /*@__PURE__*/
   messageDesc(file_plori_keyvault_v1_keyvault_service, 5);
+
+/**
+ * Names a key to probe.
+ *
+ * @generated from message plori.keyvault.v1.VerifyKeyRequest
+ */
+export type VerifyKeyRequest = Message<"plori.keyvault.v1.VerifyKeyRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * The provider whose key is meant.
+   *
+   * @generated from field: plori.type.v1.Provider provider = 2;
+   */
+  provider: Provider;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the end user or operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Account `platform` only: which of several keys of the provider. Empty: the one that is named like the provider.
+   *
+   * @generated from field: string key_id = 5;
+   */
+  keyId: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.VerifyKeyRequest.
+ * Use `create(VerifyKeyRequestSchema)` to create a new message.
+ */
+export const VerifyKeyRequestSchema: GenMessage<VerifyKeyRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 6);
+
+/**
+ * The key, probed.
+ *
+ * @generated from message plori.keyvault.v1.VerifyKeyResponse
+ */
+export type VerifyKeyResponse = Message<"plori.keyvault.v1.VerifyKeyResponse"> & {
+  /**
+   * How it is now.
+   *
+   * @generated from field: plori.keyvault.v1.Key key = 1;
+   */
+  key?: Key | undefined;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.VerifyKeyResponse.
+ * Use `create(VerifyKeyResponseSchema)` to create a new message.
+ */
+export const VerifyKeyResponseSchema: GenMessage<VerifyKeyResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 7);
 
 /**
  * Asks for an account's keys.
@@ -211,7 +304,7 @@ export type ListKeysRequest = Message<"plori.keyvault.v1.ListKeysRequest"> & {
  * Use `create(ListKeysRequestSchema)` to create a new message.
  */
 export const ListKeysRequestSchema: GenMessage<ListKeysRequest> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 6);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 8);
 
 /**
  * A page of an account's keys.
@@ -239,7 +332,7 @@ export type ListKeysResponse = Message<"plori.keyvault.v1.ListKeysResponse"> & {
  * Use `create(ListKeysResponseSchema)` to create a new message.
  */
 export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 7);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 9);
 
 /**
  * Removes a key.
@@ -281,6 +374,13 @@ export type DeleteKeyRequest = Message<"plori.keyvault.v1.DeleteKeyRequest"> & {
    * @generated from field: string actor = 5;
    */
   actor: string;
+
+  /**
+   * Account `platform` only: which of several keys of the provider. Empty: the one that is named like the provider.
+   *
+   * @generated from field: string key_id = 6;
+   */
+  keyId: string;
 };
 
 /**
@@ -288,7 +388,7 @@ export type DeleteKeyRequest = Message<"plori.keyvault.v1.DeleteKeyRequest"> & {
  * Use `create(DeleteKeyRequestSchema)` to create a new message.
  */
 export const DeleteKeyRequestSchema: GenMessage<DeleteKeyRequest> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 8);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 10);
 
 /**
  * The key is gone.
@@ -309,7 +409,7 @@ export type DeleteKeyResponse = Message<"plori.keyvault.v1.DeleteKeyResponse"> &
  * Use `create(DeleteKeyResponseSchema)` to create a new message.
  */
 export const DeleteKeyResponseSchema: GenMessage<DeleteKeyResponse> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 9);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 11);
 
 /**
  * Connects, lists and removes users' provider keys. No RPC of it returns any part of a key.
@@ -347,6 +447,17 @@ export const KeyVaultService: GenService<{
     methodKind: "unary";
     input: typeof GetKeyRequestSchema;
     output: typeof GetKeyResponseSchema;
+  },
+  /**
+   * Asks the provider about a key now, and returns the key as it is then. At most 10 probes a minute per account, beyond it RATE_LIMITED.
+   * PROVIDER_UNREACHABLE when the provider gives no clear answer: what was known stays. Roles: settings, admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.VerifyKey
+   */
+  verifyKey: {
+    methodKind: "unary";
+    input: typeof VerifyKeyRequestSchema;
+    output: typeof VerifyKeyResponseSchema;
   },
   /**
    * The account's keys, ordered by name. Roles: settings, admin, auditor.
