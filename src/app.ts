@@ -17,6 +17,7 @@ import { createResolveRouteCodec } from "./doors/rpc/resolve-route-codec.ts";
 import { createRouterHandlers } from "./doors/rpc/router-handlers.ts";
 import type { TlsSource } from "./doors/tls-material.ts";
 import { createKeyKeeper } from "./keyvault/key-keeper.ts";
+import { createKeyReports } from "./keyvault/key-reports.ts";
 import { createCredentialOpener } from "./keyvault/open-credential.ts";
 import { createProbeBudget } from "./keyvault/probe-budget.ts";
 import { startReverifier, systemTimers } from "./keyvault/reverify-keys.ts";
@@ -26,6 +27,7 @@ import { baseUrlOf } from "./providers/base-url.ts";
 import { describeProvider } from "./providers/descriptors.ts";
 import { createProber } from "./providers/prober.ts";
 import { CATALOGUE } from "./router/catalogue.ts";
+import { createKeyWatch } from "./router/key-watch.ts";
 import type { EndpointOf } from "./router/ports.ts";
 import { createSealer } from "./seal/create-sealer.ts";
 import { openSqlite } from "./store/sqlite/open-sqlite.ts";
@@ -126,6 +128,9 @@ async function openFloors(
           .note(key, { kind: "unreadable" }, cause)
           .catch((error: unknown) => log.warn("that a key does not open was not written down", { err: error }));
       }),
+      routes: store.routes,
+      reports: createKeyReports({ keeper, clock, log }),
+      keyWatch: createKeyWatch(),
       releaseLog: store.releases,
       endpointOf,
       catalogue: CATALOGUE,

@@ -20,6 +20,7 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.keyvault.v1.KeyVaultService/DeleteKey", ["settings", "admin"]],
 
   ["plori.router.v1.RouterService/ResolveRoute", ["agent-host"]],
+  ["plori.router.v1.RouterService/ReportOutcome", ["agent-host"]],
   ["plori.router.v1.RouterService/ExplainRoute", ["settings", "auditor", "admin"]],
   ["plori.router.v1.RouterService/PlaceAgents", ["scheduler", "admin"]],
   ["plori.router.v1.RouterService/RemoveAgents", ["scheduler", "admin"]],

@@ -6,6 +6,7 @@ import { decideHosted } from "./decide-hosted.ts";
 import type {
   Candidate,
   Decision,
+  HeldBack,
   KeyStanding,
   RouteDecision,
   RouteReason,
@@ -28,6 +29,10 @@ export interface DecideInput<K extends KeyStanding> {
   readonly platformKeys: readonly K[] | undefined;
   /** The model ids that the account's keys may use, as far as their providers told. */
   readonly modelLists?: ReadonlyMap<Provider, ReadonlySet<string>>;
+  /** What this process alone knows against keys. */
+  readonly heldBack?: HeldBack<K> | undefined;
+  /** The calling host; absent: any. plori's own keys may be bound to hosts. */
+  readonly host?: string;
   readonly policy: RoutingPolicy;
   readonly catalogue: Pick<Catalogue, "find">;
   readonly nowMs: number;
@@ -49,14 +54,14 @@ interface OwnKeys<K extends KeyStanding> {
  * that would serve but cannot follows the policy; a key that we cannot open refuses under every policy, since our fault is never the user's bill.
  */
 export function decide<K extends KeyStanding>(input: DecideInput<K>): Decision<K> {
-  const { model, pin, policy, nowMs, everyCandidate } = input;
+  const { model, pin, policy, everyCandidate } = input;
   const only = pin ?? model.qualifiedBy;
   const known = model.qualifiedBy === undefined ? input.catalogue.find(model.id) : undefined;
   const candidates: Candidate[] = [];
   const own = decideOwn(input, only, known, candidates);
   const ownHolds = own.settled !== undefined || (own.trouble !== undefined && policy.onKeyFailure !== "CREDITS");
   if (!ownHolds && only === undefined) {
-    const hosted = decideHosted(known, input.platformKeys, nowMs, everyCandidate, candidates);
+    const hosted = decideHosted(input, known, candidates);
     return hosted.kind === "refused" ? (own.trouble ?? hosted) : hosted;
   }
   if (everyCandidate) candidates.push(unusedCredits(own.settled?.kind === "route", only, known));
@@ -103,7 +108,7 @@ function whyClosed(
 
 /** The verdict on a key that serves the model; notes in `own` what follows from it. */
 function weighKey<K extends KeyStanding>(
-  { model, pin, policy, nowMs }: DecideInput<K>,
+  { model, pin, policy, nowMs, heldBack }: DecideInput<K>,
   known: CatalogueModel | undefined,
   key: K,
   upstreamModel: string,
@@ -112,15 +117,16 @@ function weighKey<K extends KeyStanding>(
 ): Pick<Candidate, "verdict" | "reason"> {
   const { provider } = key;
   const catalogued = known === undefined ? {} : { model: known };
-  const trouble = keyTrouble(key, nowMs);
-  if (trouble === undefined) {
+  const held = keyTrouble(key, upstreamModel, nowMs, heldBack);
+  if (held === undefined) {
     const reason = keyReason(model, pin, provider);
     if (own.settled !== undefined) return { verdict: own.settled.kind === "route" ? "NOT_NEEDED" : "SKIPPED", reason };
     own.settled = { kind: "route", payer: "BYOK", provider, upstreamModel, key, reason, candidates, ...catalogued };
     return { verdict: "CHOSEN", reason };
   }
+  const { trouble, untilMs } = held;
   if (own.settled !== undefined) return { verdict: "SKIPPED", reason: trouble };
-  const retry = trouble === "KEY_RATE_LIMITED" && key.stateUntilMs !== undefined ? { retryAtMs: key.stateUntilMs } : {};
+  const retry = trouble === "KEY_RATE_LIMITED" && untilMs !== undefined ? { retryAtMs: untilMs } : {};
   const refusal: RouteRefusal = { kind: "refused", reason: trouble, provider, candidates, ...catalogued, ...retry };
   if (policy.onKeyFailure === "STOP" || trouble === "KEY_UNREADABLE") {
     own.settled = refusal;

@@ -37,7 +37,22 @@ export interface Candidate {
 }
 
 /** What the decision needs to know of a key. */
-export type KeyStanding = Pick<RoutableKey, "account" | "keyId" | "provider" | "state" | "stateUntilMs">;
+export type KeyStanding = Pick<
+  RoutableKey,
+  "account" | "keyId" | "provider" | "state" | "stateUntilMs" | "modelLimits" | "hosts"
+>;
+
+/** Why a key cannot serve a model now, and until when, in milliseconds since the epoch, if that is known. */
+export interface Held {
+  readonly trouble: KeyTrouble;
+  readonly untilMs?: number;
+}
+
+/**
+ * What this process alone knows against a key that its standing does not tell: that another call tries it, or what the calling host met with it. A fixed
+ * answer for a key and model as long as one decision takes.
+ */
+export type HeldBack<K> = (key: K, upstreamModel: string) => Held | undefined;
 
 /** Why a call is refused: words of the error reasons. */
 export type RouteRefusalReason = "MODEL_UNKNOWN" | "PIN_WITHOUT_KEY" | "PROVIDER_UNREACHABLE" | KeyTrouble;

@@ -1,6 +1,7 @@
 import type { Mutation, RequestKey } from "../audit/mutation.ts";
 import type { Payer, Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
+import type { KeyRecord, KeyRef } from "../keyvault/ports.ts";
 
 /** A key as the router sees it: whether it can serve, and what is needed to open it. */
 export interface RoutableKey {
@@ -11,12 +12,16 @@ export interface RoutableKey {
   readonly state: "ACTIVE" | "UNVERIFIED" | "RATE_LIMITED" | "EXHAUSTED" | "BLOCKED" | "DEAD" | "UNREADABLE";
   /** Until when the state holds; absent: until something changes it. */
   readonly stateUntilMs?: number;
+  /** Until when the provider limits the rate of which of its models; "" stands for all of them. Absent: a rate limited key is limited as a whole. */
+  readonly modelLimits?: Readonly<Record<string, number>>;
+  /** plori's own keys: the hosts that alone may get it. Absent: any. */
+  readonly hosts?: readonly string[];
   readonly sealed: { readonly dataKeyId: string; readonly dataKeyVersion: number; readonly bytes: Uint8Array };
 }
 
 /** The keys of accounts. Cached by its adapter and never staler than the last acknowledged change. */
 export interface KeyDirectory {
-  /** Every key of the account, at most one per provider; empty for an unknown account. */
+  /** Every key of the account, ordered by key id: at most one per provider, but several of plori's own; empty for an unknown account. */
   keysOf(account: string): Promise<readonly RoutableKey[]>;
 }
 
@@ -146,4 +151,50 @@ export interface ReleaseLog {
     readonly agent: string;
     readonly reason: string;
   }): void;
+}
+
+/** A route that was released, as far as a report about it needs. */
+export interface ReleasedRoute {
+  readonly routeId: string;
+  readonly account: string;
+  readonly host: string;
+  readonly callId: string;
+  readonly payer: Payer;
+  readonly provider: Provider;
+  readonly upstreamModel: string;
+  readonly keyAccount: string;
+  readonly keyId: string;
+  readonly keyVersion: number;
+  readonly createMs: number;
+}
+
+/** Finds routes that were released. */
+export interface RouteLog {
+  /** The route with that id, or undefined. */
+  find(routeId: string): Promise<ReleasedRoute | undefined>;
+}
+
+/** A key as a report finds it. */
+export type ReportedKey = Pick<KeyRecord, "state" | "stateReason" | "stateUntilMs">;
+
+/** What a host told about a key, in KeyVault's words; `trial`: by the call that tried an exhausted key again. */
+export type ReportEvent =
+  | { readonly kind: "reported-rate-limit"; readonly model: string; readonly retryAfterMs?: number }
+  | { readonly kind: "reported-no-credit"; readonly reason: string; readonly trial: boolean }
+  | { readonly kind: "reported-success"; readonly trial: boolean };
+
+/** Who reported, and facts for the audit. */
+export interface ReportCause {
+  /** The SPIFFE id of the host. */
+  readonly caller: string;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+/** What reports may do to keys. Each gives the key as it is then; undefined when that version is no longer there. May throw what the key store throws. */
+export interface KeyReports {
+  find(ref: KeyRef): Promise<ReportedKey | undefined>;
+  /** Lets KeyVault draw its conclusion, durably. */
+  note(ref: KeyRef, event: ReportEvent, cause: ReportCause): Promise<ReportedKey | undefined>;
+  /** Has the provider asked about the key, and waits for the outcome; "not-probed" when that cannot be done now. */
+  probe(ref: KeyRef, cause: ReportCause): Promise<ReportedKey | undefined | "not-probed">;
 }

@@ -11,6 +11,8 @@ import { checkPlacement, notPlaced } from "./check-placement.ts";
 import { decide } from "./decide.ts";
 import { DEFAULT_POLICY, type RouteDecision } from "./decision.ts";
 import { checkEstimate, type Estimate, holdRequest } from "./hold-request.ts";
+import { isTrial } from "./key-trouble.ts";
+import { heldBackFor, type KeyWatch, trialCall } from "./key-watch.ts";
 import { checkModelAndPin, type ModelAndPin, type NamedPin } from "./model-name.ts";
 import type {
   CredentialOpener,
@@ -33,6 +35,7 @@ export interface ResolveRouteDeps {
   readonly opener: CredentialOpener;
   readonly releaseLog: ReleaseLog;
   readonly endpointOf: EndpointOf;
+  readonly keyWatch: KeyWatch;
   readonly catalogue: Catalogue;
   readonly clock: Pick<Clock, "nowMs">;
   readonly mintId: MintId;
@@ -61,11 +64,29 @@ export async function resolveRoute(deps: ResolveRouteDeps, input: ResolveRouteIn
   const nowMs = deps.clock.nowMs();
   const check = await checkPlacement(deps.placements, input, caller, nowMs);
   if (check.kind === "not-placed") throw denied(deps, input, caller, nowMs);
-  const decision = await decideWith(deps, input, wanted, nowMs);
+  const decision = await decideWith(deps, input, wanted, caller, nowMs);
+  try {
+    return await releaseWith(deps, input, caller, check.placement, decision, nowMs);
+  } catch (error) {
+    // No call was made, so the next one may try the key.
+    const { key } = decision;
+    if (isTrial(key, nowMs)) deps.keyWatch.trials.release(key, trialCall(caller.name, input.callId));
+    throw error;
+  }
+}
+
+async function releaseWith(
+  deps: ResolveRouteDeps,
+  input: ResolveRouteInput,
+  caller: Caller,
+  placement: Placement,
+  decision: RouteDecision<RoutableKey>,
+  nowMs: number,
+): Promise<Route> {
   const { key } = decision;
   const credential = deps.opener.openWarm(key) ?? (await deps.opener.open(key));
   try {
-    const release = describeRelease(deps, input, caller, check.placement, decision, nowMs);
+    const release = describeRelease(deps, input, caller, placement, decision, nowMs);
     const released = await deps.releaseLog.release(release);
     return {
       ...describeRoute(deps, decision, release, released),
@@ -106,12 +127,15 @@ async function decideWith(
   deps: ResolveRouteDeps,
   input: ResolveRouteInput,
   { model, pin }: ModelAndPin,
+  caller: Caller,
   nowMs: number,
 ): Promise<RouteDecision<RoutableKey>> {
   const facts = {
     model,
     pin,
     keys: await deps.keys.keysOf(input.account),
+    host: caller.name,
+    heldBack: heldBackFor(deps.keyWatch, caller.name, input.callId, nowMs),
     policy: DEFAULT_POLICY,
     catalogue: deps.catalogue,
     nowMs,
@@ -123,6 +147,9 @@ async function decideWith(
   }
   if (decision.kind === "refused") throw routeRefusalError(decision, input.model, deps.catalogue, nowMs);
   invariant(decision.kind === "route", "a decision with the platform's keys is final");
+  // At once: between the decision and the claim no other call may decide.
+  const { key } = decision;
+  if (isTrial(key, nowMs)) deps.keyWatch.trials.take(key, trialCall(caller.name, input.callId), nowMs);
   return decision;
 }
 
@@ -153,6 +180,8 @@ function describeRelease(
     keyVersion: key.version,
     reason,
   };
+  // A trial is one call; a lease would be many.
+  if (payer === "BYOK" && isTrial(key, nowMs)) return { ...release, reuseUntilMs: nowMs };
   // A lease never outlives the placement that it rests on.
   if (payer === "BYOK") return { ...release, reuseUntilMs: Math.min(nowMs + LIMITS.byokReuseMs, placement.expireMs) };
   invariant(model?.hosting !== undefined, "a hosted model has a size");
@@ -185,7 +214,7 @@ function describeRoute(
       ...common,
       keyName: keyName(key.account, key.keyId),
       maxOutputTokens: 0n,
-      reuseUntilMs: release.reuseUntilMs,
+      ...(release.reuseUntilMs > release.timeMs ? { reuseUntilMs: release.reuseUntilMs } : {}),
     };
   }
   invariant(hold !== undefined, "a hosted release comes with a hold");

@@ -9,6 +9,7 @@ import { authorise, RPC_TABLE } from "../../src/identity/rpc-table.ts";
 const existing = [...SERVICES, Health, ServerReflection, ServerReflectionAlpha].flatMap((service) =>
   service.methods.map((method) => `${service.typeName}/${method.name}`),
 );
+const REPORT = "plori.router.v1.RouterService/ReportOutcome";
 const RESOLVE = "plori.router.v1.RouterService/ResolveRoute";
 
 test("every RPC that exists stands in the table, and nothing else", () => {
@@ -28,11 +29,11 @@ test("only an agent host may ask for a credential", () => {
   expect(RPC_TABLE.get(RESOLVE)).toEqual(["agent-host"]);
 });
 
-test("an agent host may do nothing but ask for routes and record usage", () => {
+test("an agent host may do nothing but ask for routes, report on them and record usage", () => {
   const may = [...RPC_TABLE].filter(
     ([, allowed]) => allowed !== "any valid identity" && allowed.includes("agent-host"),
   );
-  expect(may.map(([rpc]) => rpc)).toEqual([RESOLVE, "plori.ledger.v1.LedgerService/RecordUsage"]);
+  expect(may.map(([rpc]) => rpc)).toEqual([RESOLVE, REPORT, "plori.ledger.v1.LedgerService/RecordUsage"]);
 });
 
 test("an auditor may change nothing", () => {

@@ -247,3 +247,80 @@ test("a model in the list that a key's provider gave is served by that key, exac
     "BYOK openrouter acme/New-Model",
   );
 });
+
+describe("a rate limit that names models", () => {
+  const limited = (modelLimits: Record<string, number>, state: "RATE_LIMITED" | "UNVERIFIED" = "RATE_LIMITED") =>
+    keyOf("openai", { state, stateUntilMs: NOW_MS + 60_000, modelLimits });
+
+  test("holds for these alone, by the provider's id, until its time", () => {
+    const key = limited({ "gpt-5.5": NOW_MS + 7_000, "gpt-5.4": NOW_MS });
+    expect(decideOn("openai/gpt-5.5", [key])).toMatchObject({ reason: "KEY_RATE_LIMITED", retryAtMs: NOW_MS + 7_000 });
+    expect(inWords(decideOn("openai/gpt-5.4-mini", [key]))).toBe("BYOK openai gpt-5.4-mini");
+    expect(inWords(decideOn("gpt-5.5", [limited({ "gpt-5.5": NOW_MS })]))).toBe("BYOK openai gpt-5.5");
+  });
+
+  test("holds for all of them when it names none", () => {
+    const key = limited({ "": NOW_MS + 9_000, "gpt-5.5": NOW_MS + 7_000 });
+    expect(decideOn("gpt-5.5", [key])).toMatchObject({ reason: "KEY_RATE_LIMITED", retryAtMs: NOW_MS + 9_000 });
+    expect(inWords(decideOn("gpt-5.4-mini", [key]))).toBe("refused KEY_RATE_LIMITED");
+  });
+
+  test("holds for a key that was never verified too", () => {
+    const key = limited({ "gpt-5.5": NOW_MS + 7_000 }, "UNVERIFIED");
+    expect(inWords(decideOn("gpt-5.5", [key]))).toBe("refused KEY_RATE_LIMITED");
+    expect(inWords(decideOn("gpt-5.4-mini", [key]))).toBe("BYOK openai gpt-5.4-mini");
+  });
+});
+
+describe("what this process alone knows against a key", () => {
+  test("refuses like the key's own state, and lets the policy go on", () => {
+    const heldBack = (key: KeyStanding) =>
+      key.provider === "openai" ? ({ trouble: "KEY_EXHAUSTED" } as const) : undefined;
+    const held = keys("openai openrouter");
+    expect(inWords(decideOn("openai/gpt-5.5", held, { heldBack }))).toBe("refused KEY_EXHAUSTED");
+    expect(inWords(decideOn("openai/gpt-5.5", held, { heldBack, policy: { onKeyFailure: "OTHER_KEYS" } }))).toBe(
+      "BYOK openrouter openai/gpt-5.5",
+    );
+  });
+});
+
+describe("several platform keys of one provider", () => {
+  const chosen = (platformKeys: readonly KeyStanding[], host?: string, changes = {}) => {
+    const decision = decideOn("openai/gpt-5.5", [], {
+      platformKeys,
+      ...(host === undefined ? {} : { host }),
+      ...changes,
+    });
+    return decision.kind === "route" ? decision.key.keyId : inWords(decision);
+  };
+  const unbound = platformKeyOf("openai", { keyId: "any" });
+  const first = platformKeyOf("openai", { keyId: "fleet-1", hosts: ["host-1", "host-2"] });
+  const third = platformKeyOf("openai", { keyId: "fleet-3", hosts: ["host-3"] });
+
+  test("a host gets the one that is bound to it, before one that is bound to none, in whatever order they come", () => {
+    for (const order of [
+      [unbound, first, third],
+      [third, first, unbound],
+    ]) {
+      expect(["host-1", "host-2", "host-3", "host-4"].map((host) => chosen(order, host))).toEqual([
+        "fleet-1",
+        "fleet-1",
+        "fleet-3",
+        "any",
+      ]);
+    }
+  });
+
+  test("a host never gets one that is bound to others", () => {
+    expect(chosen([first, third], "host-4")).toBe("refused MODEL_UNKNOWN");
+    const dead = { ...first, state: "DEAD" as const };
+    expect(chosen([dead, third], "host-1")).toBe("refused PROVIDER_UNREACHABLE");
+  });
+
+  test("a host whose own key cannot serve falls to an unbound one, and only then to another provider", () => {
+    const dead = { ...first, state: "DEAD" as const };
+    expect(chosen([dead, unbound, platformKeyOf("openrouter")], "host-1")).toBe("any");
+    const heldBack = (key: KeyStanding) => (key.keyId === "any" ? ({ trouble: "KEY_EXHAUSTED" } as const) : undefined);
+    expect(chosen([dead, unbound, platformKeyOf("openrouter")], "host-1", { heldBack })).toBe("openrouter");
+  });
+});

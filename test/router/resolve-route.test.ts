@@ -7,6 +7,7 @@ import { LIMITS } from "../../src/base/limits.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { Caller } from "../../src/identity/roles.ts";
 import { CATALOGUE } from "../../src/router/catalogue.ts";
+import { createKeyWatch } from "../../src/router/key-watch.ts";
 import type {
   CredentialOpener,
   KeyDirectory,
@@ -85,6 +86,7 @@ function openRouter(changes: Partial<ResolveRouteDeps> = {}) {
       headers: { "x-extra": "1" },
     }),
     catalogue: CATALOGUE,
+    keyWatch: createKeyWatch(),
     clock,
     mintId: createIdMinter(clock),
     ...changes,
@@ -354,4 +356,58 @@ test("a key directory that fails lets nothing out", async () => {
   const router = openRouter({ keys });
   expect((await refusal(router.resolve())).reason).toBe("DRAINING");
   expect(router.opened).toEqual([]);
+});
+
+describe("a key whose account was empty", () => {
+  function openExhausted() {
+    const router = openRouter();
+    router.accounts.set("acct-1", [routable("acct-1", { state: "EXHAUSTED", stateUntilMs: NOW_MS })]);
+    return router;
+  }
+
+  test("serves one call at a time once its wait is over, and that one is no lease", async () => {
+    const router = openExhausted();
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 20 }, (_none, index) => router.resolve({ callId: `call-${index}` })),
+    );
+    const routes = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+    expect(routes).toHaveLength(1);
+    expect(routes[0]?.reuseUntilMs).toBeUndefined();
+    const reasons = attempts.flatMap((attempt) => (attempt.status === "rejected" ? [attempt.reason.reason] : []));
+    expect(new Set(reasons)).toEqual(new Set(["KEY_EXHAUSTED"]));
+    // The same call again is the same trial.
+    await router.resolve({ callId: "call-0" });
+  });
+
+  test("serves the next call when the one before could not be released, or took too long", async () => {
+    const router = openExhausted();
+    router.answerReleases("STORAGE_FULL");
+    expect((await refusal(router.resolve({ callId: "call-1" }))).reason).toBe("STORAGE_FULL");
+    router.answerReleases({ priceVersion: 0 });
+    await router.resolve({ callId: "call-2" });
+    expect((await refusal(router.resolve({ callId: "call-3" }))).reason).toBe("KEY_EXHAUSTED");
+    router.clock.advance(120_000);
+    await router.resolve({ callId: "call-3" });
+  });
+
+  test("serves nobody before its wait is over", async () => {
+    const router = openExhausted();
+    router.accounts.set("acct-1", [routable("acct-1", { state: "EXHAUSTED", stateUntilMs: NOW_MS + 1 })]);
+    expect((await refusal(router.resolve())).reason).toBe("KEY_EXHAUSTED");
+  });
+});
+
+test("plori's own keys go only to the hosts that they are bound to", async () => {
+  const router = openRouter();
+  router.accounts.set("acct-1", []);
+  router.answerReleases({
+    priceVersion: 7,
+    hold: { holdId: "h1", amountNano: 5n, expireMs: NOW_MS, maxOutputTokens: 1n },
+  });
+  router.accounts.set("platform", [
+    routable("platform", { keyId: "fleet-1", version: 1, hosts: ["host-1"] }),
+    routable("platform", { keyId: "fleet-2", version: 2, hosts: ["host-2"] }),
+  ]);
+  expect((await router.resolve()).keyVersion).toBe(1);
+  expect(router.releases[0]).toMatchObject({ keyId: "fleet-1" });
 });

@@ -28,6 +28,7 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
     router: {
       resolveRoute: notUnderTest,
       explainRoute: notUnderTest,
+      reportOutcome: notUnderTest,
       placeAgents: notUnderTest,
       removeAgents: notUnderTest,
       ...some.router,

@@ -5,6 +5,7 @@ import {
   ExplainRouteResponseSchema,
   PlaceAgentsResponseSchema,
   RemoveAgentsResponseSchema,
+  ReportOutcomeResponseSchema,
   type RouterService,
 } from "../../gen/plori/router/v1/router_service_pb.ts";
 import { Payer } from "../../gen/plori/type/v1/type_pb.ts";
@@ -13,15 +14,17 @@ import type { NamedPin } from "../../router/model-name.ts";
 import { type PlaceAgentsDeps, placeAgents } from "../../router/place-agents.ts";
 import type { Placement as StoredPlacement } from "../../router/ports.ts";
 import { type RemoveAgentsDeps, removeAgents } from "../../router/remove-agents.ts";
+import { type ReportOutcomeDeps, reportOutcome } from "../../router/report-outcome.ts";
 import { type ResolveRouteDeps, resolveRoute } from "../../router/resolve-route.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { candidateMessage } from "./candidate-message.ts";
+import { readReport, reportedFields } from "./report-message.ts";
 import { routeMessage } from "./route-message.ts";
 import { fromTimestamp, toTimestamp } from "./times.ts";
 import { payerNumber, providerNumber, readProvider } from "./words.ts";
 
 /** What the router's verbs need together. */
-export type RouterDeps = ResolveRouteDeps & ExplainRouteDeps & PlaceAgentsDeps & RemoveAgentsDeps;
+export type RouterDeps = ResolveRouteDeps & ExplainRouteDeps & PlaceAgentsDeps & RemoveAgentsDeps & ReportOutcomeDeps;
 
 /** The router's RPCs: messages in, verbs called, messages out. */
 export function createRouterHandlers(deps: RouterDeps): ServiceHandlers<typeof RouterService> {
@@ -32,6 +35,10 @@ export function createRouterHandlers(deps: RouterDeps): ServiceHandlers<typeof R
       const input = { account, agent, model, callId, estimate: readEstimate(estimate), ...pin };
       const route = routeMessage(await resolveRoute(deps, input, caller));
       return { $typeName: "plori.router.v1.ResolveRouteResponse", route };
+    },
+    async reportOutcome(request, { caller }) {
+      const reported = await reportOutcome(deps, readReport(request), caller);
+      return create(ReportOutcomeResponseSchema, reportedFields(reported));
     },
     async explainRoute({ account, agent, model, provider, estimate }) {
       const pin = readPin(provider);

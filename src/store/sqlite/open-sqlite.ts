@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
-import type { KeyDirectory, PlacementStore, ReleaseLog } from "../../router/ports.ts";
+import type { KeyDirectory, PlacementStore, ReleaseLog, RouteLog } from "../../router/ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
 import { createDataKeyStore } from "./data-key-store.ts";
 import { createKeyStore } from "./key-store.ts";
@@ -15,6 +15,7 @@ import { createPlacementStore } from "./placement-store.ts";
 import { lockDatabase } from "./process-lock.ts";
 import { recoverKeyUses } from "./recover-key-uses.ts";
 import { createDenialLog, createReleaseLog, type DenialLog } from "./release-log.ts";
+import { createRouteLog } from "./route-log.ts";
 import { startWriter, type Writer } from "./writer.ts";
 
 /** How often the times of last use are written down, in milliseconds. */
@@ -29,6 +30,7 @@ export interface SqliteStore {
   readonly directory: KeyDirectory;
   readonly placements: PlacementStore;
   readonly releases: ReleaseLog;
+  readonly routes: RouteLog;
   readonly ledger: LedgerStore;
   readonly denials: DenialLog;
   readonly writer: Writer;
@@ -66,6 +68,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       placements: createPlacementStore(reader, writer),
       ledger: createLedgerStore(reader, writer, clock),
       releases: createReleaseLog(writer, uses, denials),
+      routes: createRouteLog(reader),
       denials,
       writer,
       async close() {

@@ -2,19 +2,23 @@
 // @generated from file plori/router/v1/router_service.proto (package plori.router.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { KeyState } from "../../keyvault/v1/keyvault_pb.ts";
+import { file_plori_keyvault_v1_keyvault } from "../../keyvault/v1/keyvault_pb.ts";
 import type { Candidate, Estimate, Placement, Route } from "./router_pb.ts";
 import { file_plori_router_v1_router } from "./router_pb.ts";
 import type { Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file plori/router/v1/router_service.proto.
  */
 export const file_plori_router_v1_router_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFMogDCg1Sb3V0ZXJTZXJ2aWNlEl0KDFJlc29sdmVSb3V0ZRIkLnBsb3JpLnJvdXRlci52MS5SZXNvbHZlUm91dGVSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLlJlc29sdmVSb3V0ZVJlc3BvbnNlIgASXQoMRXhwbGFpblJvdXRlEiQucGxvcmkucm91dGVyLnYxLkV4cGxhaW5Sb3V0ZVJlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiABJaCgtQbGFjZUFnZW50cxIjLnBsb3JpLnJvdXRlci52MS5QbGFjZUFnZW50c1JlcXVlc3QaJC5wbG9yaS5yb3V0ZXIudjEuUGxhY2VBZ2VudHNSZXNwb25zZSIAEl0KDFJlbW92ZUFnZW50cxIkLnBsb3JpLnJvdXRlci52MS5SZW1vdmVBZ2VudHNSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLlJlbW92ZUFnZW50c1Jlc3BvbnNlIgBiBnByb3RvMw", [file_plori_router_v1_router, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlKmIKBkFkdmljZRIWChJBRFZJQ0VfVU5TUEVDSUZJRUQQABIVChFBRFZJQ0VfUkVUUllfU0FNRRABEhgKFEFEVklDRV9SRVNPTFZFX0FHQUlOEAISDwoLQURWSUNFX1NUT1AQAzLqAwoNUm91dGVyU2VydmljZRJdCgxSZXNvbHZlUm91dGUSJC5wbG9yaS5yb3V0ZXIudjEuUmVzb2x2ZVJvdXRlUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5SZXNvbHZlUm91dGVSZXNwb25zZSIAEl0KDEV4cGxhaW5Sb3V0ZRIkLnBsb3JpLnJvdXRlci52MS5FeHBsYWluUm91dGVSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlIgASYAoNUmVwb3J0T3V0Y29tZRIlLnBsb3JpLnJvdXRlci52MS5SZXBvcnRPdXRjb21lUmVxdWVzdBomLnBsb3JpLnJvdXRlci52MS5SZXBvcnRPdXRjb21lUmVzcG9uc2UiABJaCgtQbGFjZUFnZW50cxIjLnBsb3JpLnJvdXRlci52MS5QbGFjZUFnZW50c1JlcXVlc3QaJC5wbG9yaS5yb3V0ZXIudjEuUGxhY2VBZ2VudHNSZXNwb25zZSIAEl0KDFJlbW92ZUFnZW50cxIkLnBsb3JpLnJvdXRlci52MS5SZW1vdmVBZ2VudHNSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLlJlbW92ZUFnZW50c1Jlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
 
 /**
  * Asks for a route.
@@ -339,6 +343,173 @@ export const RemoveAgentsResponseSchema: GenMessage<RemoveAgentsResponse> = /*@_
   messageDesc(file_plori_router_v1_router_service, 8);
 
 /**
+ * What the provider said, as the host received it. It is judged and forgotten: neither kept, nor logged, nor told to anybody.
+ *
+ * @generated from message plori.router.v1.ProviderError
+ */
+export type ProviderError = Message<"plori.router.v1.ProviderError"> & {
+  /**
+   * The provider's error code or type, for example "insufficient_quota". At most 256 characters.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * The provider's error message, which may quote parts of a key. At most 65,536 characters.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message plori.router.v1.ProviderError.
+ * Use `create(ProviderErrorSchema)` to create a new message.
+ */
+export const ProviderErrorSchema: GenMessage<ProviderError> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 9);
+
+/**
+ * How a model call ended.
+ *
+ * @generated from message plori.router.v1.ReportOutcomeRequest
+ */
+export type ReportOutcomeRequest = Message<"plori.router.v1.ReportOutcomeRequest"> & {
+  /**
+   * `Route.route` of the call. It must have been given to the calling host.
+   *
+   * @generated from field: string route = 1;
+   */
+  route: string;
+
+  /**
+   * The call's id. On hosted routes the one that the route was resolved for.
+   *
+   * @generated from field: string call_id = 2;
+   */
+  callId: string;
+
+  /**
+   * The HTTP status that the provider answered with, 100-599; 0 when no answer came.
+   *
+   * @generated from field: int32 http_status = 3;
+   */
+  httpStatus: number;
+
+  /**
+   * Its error, if it told one.
+   *
+   * @generated from field: plori.router.v1.ProviderError provider_error = 4;
+   */
+  providerError?: ProviderError | undefined;
+
+  /**
+   * How long the provider asks to wait (its Retry-After). More than an hour counts as an hour.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 5;
+   */
+  retryAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message plori.router.v1.ReportOutcomeRequest.
+ * Use `create(ReportOutcomeRequestSchema)` to create a new message.
+ */
+export const ReportOutcomeRequestSchema: GenMessage<ReportOutcomeRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 10);
+
+/**
+ * How the key is now, and what to do.
+ *
+ * @generated from message plori.router.v1.ReportOutcomeResponse
+ */
+export type ReportOutcomeResponse = Message<"plori.router.v1.ReportOutcomeResponse"> & {
+  /**
+   * How the route's key is, as far as the calling host is concerned. KEY_STATE_UNSPECIFIED: it was replaced or removed since.
+   *
+   * @generated from field: plori.keyvault.v1.KeyState key_state = 1;
+   */
+  keyState: KeyState;
+
+  /**
+   * Why: a short phrase of ours, never the provider's text.
+   *
+   * @generated from field: string state_reason = 2;
+   */
+  stateReason: string;
+
+  /**
+   * Until when the state holds. Absent: until something changes it.
+   *
+   * @generated from field: google.protobuf.Timestamp state_until_time = 3;
+   */
+  stateUntilTime?: Timestamp | undefined;
+
+  /**
+   * What to do about the call.
+   *
+   * @generated from field: plori.router.v1.Advice advice = 4;
+   */
+  advice: Advice;
+};
+
+/**
+ * Describes the message plori.router.v1.ReportOutcomeResponse.
+ * Use `create(ReportOutcomeResponseSchema)` to create a new message.
+ */
+export const ReportOutcomeResponseSchema: GenMessage<ReportOutcomeResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 11);
+
+/**
+ * What a host should do about a call that it reported.
+ *
+ * @generated from enum plori.router.v1.Advice
+ */
+export const Advice = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: ADVICE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The same route may be used again, after `state_until_time` if there is one.
+   *
+   * @generated from enum value: ADVICE_RETRY_SAME = 1;
+   */
+  RETRY_SAME: 1,
+
+  /**
+   * Ask ResolveRoute again: another key may serve.
+   *
+   * @generated from enum value: ADVICE_RESOLVE_AGAIN = 2;
+   */
+  RESOLVE_AGAIN: 2,
+
+  /**
+   * Do not try again: only the user can help, or the request itself was wrong.
+   *
+   * @generated from enum value: ADVICE_STOP = 3;
+   */
+  STOP: 3,
+} as const;
+
+/**
+ * What a host should do about a call that it reported.
+ *
+ * @generated from enum plori.router.v1.Advice
+ */
+export type Advice = (typeof Advice)[keyof typeof Advice] | UnknownEnum;
+
+/**
+ * Describes the enum plori.router.v1.Advice.
+ */
+export const AdviceSchema: GenEnum<Advice> = /*@__PURE__*/
+  enumDesc(file_plori_router_v1_router_service, 0);
+
+/**
  * Decides routes and releases credentials, only to the agent host that runs the agent.
  *
  * @generated from service plori.router.v1.RouterService
@@ -364,6 +535,17 @@ export const RouterService: GenService<{
     methodKind: "unary";
     input: typeof ExplainRouteRequestSchema;
     output: typeof ExplainRouteResponseSchema;
+  },
+  /**
+   * Tells how a model call ended, so that a key in trouble is found out. A report does not kill a key: it makes us probe it, and the answer waits for the
+   * probe. About one of plori's own keys it holds for the reporting host alone until we have probed. Repeating a report is harmless. Role: agent-host.
+   *
+   * @generated from rpc plori.router.v1.RouterService.ReportOutcome
+   */
+  reportOutcome: {
+    methodKind: "unary";
+    input: typeof ReportOutcomeRequestSchema;
+    output: typeof ReportOutcomeResponseSchema;
   },
   /**
    * Says which agents run where, all of them or none. Roles: scheduler, admin.
