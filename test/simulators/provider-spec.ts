@@ -1,5 +1,6 @@
 import type { Provider } from "../../src/base/provider.ts";
-import type { KeyCondition, SimKey } from "./sim-key.ts";
+import type { Consent } from "./consent.ts";
+import type { KeyCondition, MintOptions, SimKey } from "./sim-key.ts";
 import type { CallTokens } from "./token-script.ts";
 import type { WireAnswer } from "./wire.ts";
 
@@ -38,4 +39,6 @@ export interface ProviderSpec {
   readonly lastChunk?: (usage: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
   /** Whether streams always end with usage. */
   readonly alwaysStreamsUsage: boolean;
+  /** The provider's one click, where it has one: made anew for each simulator. */
+  readonly oneClick?: (mintKey: (options: MintOptions) => string) => Consent;
 }

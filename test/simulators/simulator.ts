@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Provider } from "../../src/base/provider.ts";
 import { completionBody, readChatRequest, replyTo, streamCompletion } from "./chat.ts";
+import type { Consent } from "./consent.ts";
 import { answerOfFault, type Fault, type FaultScope } from "./fault.ts";
 import { conditionOf, createKeyRing, type KeyRing } from "./key-ring.ts";
 import type { ProviderSpec } from "./provider-spec.ts";
@@ -28,6 +29,8 @@ export interface ProviderSimulator extends KeyRing {
   /** For PLORI_PROVIDER_URLS: "http://127.0.0.1:41234". It stays the same through `goDown` and `comeBack`. */
   readonly origin: string;
   readonly requests: readonly LoggedRequest[];
+  /** The provider's one click. Throws when it has none. */
+  readonly consent: Consent;
   setModels(models: readonly string[]): void;
   setFault(fault: Fault | undefined, scope?: FaultScope): void;
   /** Every answer waits so long, in milliseconds. */
@@ -43,8 +46,9 @@ export async function startSimulator(spec: ProviderSpec, port = 0): Promise<Prov
   const ring = createKeyRing(spec);
   const requests: LoggedRequest[] = [];
   const state: SimulatorState = { models: spec.models, fault: undefined, scope: "all", latencyMs: 0 };
+  const consent = spec.oneClick?.((options) => ring.mintKey(options));
   const server = createServer((request, response) => {
-    serve({ spec, ring, state, request, response }).then(
+    serve({ spec, ring, state, consent, request, response }).then(
       (entry) => {
         requests.push(entry);
         if (requests.length > LOG_MAX_ENTRIES) requests.shift();
@@ -58,6 +62,10 @@ export async function startSimulator(spec: ProviderSpec, port = 0): Promise<Prov
     provider: spec.provider,
     origin: `http://127.0.0.1:${boundPort}`,
     requests,
+    get consent() {
+      if (consent === undefined) throw new Error(`${spec.provider} has no one click`);
+      return consent;
+    },
     setModels(models) {
       state.models = models;
     },
@@ -87,6 +95,7 @@ interface Exchange {
   readonly spec: ProviderSpec;
   readonly ring: KeyRing;
   readonly state: SimulatorState;
+  readonly consent: Consent | undefined;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
@@ -112,6 +121,12 @@ async function serve(exchange: Exchange): Promise<LoggedRequest> {
   }
   const faulty = fault === undefined ? undefined : answerOfFault(fault);
   if (faulty !== undefined) return { ...entry, status: send(response, faulty) };
+  const open = exchange.consent?.answer({ method: entry.method, url, body });
+  if (open === "cut") {
+    request.socket.resetAndDestroy();
+    return { ...entry, status: 0 };
+  }
+  if (open !== undefined) return { ...entry, status: send(response, open) };
   if (isCall) return { ...entry, ...call(exchange, { url, presented, key, body, fault }) };
   const answer = get(exchange, { url, presented, key, fault });
   if (fault?.kind === "slow_body") {

@@ -5,6 +5,7 @@ import { HEX, randomText } from "../random-text.ts";
 import { remainingUsd, type SimKey } from "../sim-key.ts";
 import { costTicksOf } from "../token-script.ts";
 import { json, type WireAnswer } from "../wire.ts";
+import { createOpenRouterConsent } from "./openrouter-consent.ts";
 
 const PAGE_MAX = 1000;
 
@@ -63,6 +64,7 @@ export const OPENROUTER_SPEC: ProviderSpec = {
   },
   idPrefix: "gen-",
   alwaysStreamsUsage: true,
+  oneClick: createOpenRouterConsent,
 };
 
 function failure(code: number, message: string, metadata?: Readonly<Record<string, string>>): WireAnswer {
