@@ -61,6 +61,6 @@ function readOrigin(value: unknown): string | readonly string[] {
 }
 
 /** 127.0.0.0/8, ::1 and localhost; the URL parser has brought other spellings of an address to these. */
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }
