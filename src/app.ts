@@ -25,6 +25,7 @@ import { watchOpener } from "./keyvault/watched-opener.ts";
 import { publishPrices } from "./ledger/verbs/publish-prices.ts";
 import { baseUrlOf } from "./providers/base-url.ts";
 import { describeProvider } from "./providers/descriptors.ts";
+import { createCodeExchanger } from "./providers/exchange-code.ts";
 import { createProber } from "./providers/prober.ts";
 import { CATALOGUE } from "./router/catalogue.ts";
 import { createKeyWatch } from "./router/key-watch.ts";
@@ -34,6 +35,8 @@ import { openSqlite } from "./store/sqlite/open-sqlite.ts";
 
 /** How often holds and grants whose end has come are booked, in milliseconds. Decisions go by time and do not wait for it. */
 const SWEEP_EVERY_MS = 5_000;
+/** How often the verifiers of one-click connects that nobody completed are destroyed, in milliseconds. They serve nobody before that either. */
+const CONNECTS_SWEEP_EVERY_MS = 60_000;
 
 /** The running service. */
 export interface App {
@@ -117,6 +120,10 @@ async function openFloors(
       prober,
       probeBudget,
       keeper,
+      connects: store.connects,
+      exchanger: createCodeExchanger({ overrideOrigin: config.providerUrls.openrouter, clock }),
+      callbackOrigins: config.connectCallbacks,
+      openRouterOrigin: config.providerUrls.openrouter,
       clock,
     }),
     router: createRouterHandlers({
@@ -147,6 +154,13 @@ async function openFloors(
     store.ledger.sweepHolds().catch((error: unknown) => log.warn("holds were not swept", { err: error }));
   }, SWEEP_EVERY_MS);
   closers.push(() => clearInterval(sweeping));
+  function sweepConnects(): void {
+    store.connects.sweep().catch((error: unknown) => log.warn("connects were not swept", { err: error }));
+  }
+  // At once, too: what ended while no process ran has waited long enough.
+  sweepConnects();
+  const sweepingConnects = setInterval(sweepConnects, CONNECTS_SWEEP_EVERY_MS);
+  closers.push(() => clearInterval(sweepingConnects));
 
   const metrics = createMetrics();
   metrics.gauge(

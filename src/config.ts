@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { LogLevel } from "./base/log.ts";
 import type { Provider } from "./base/provider.ts";
 import { DEFAULT_ROLE_MAP, parseRoleMap, type RoleMap } from "./identity/role-map.ts";
+import { DEVELOPMENT_CALLBACKS, parseCallbackOrigins } from "./keyvault/callback-origins.ts";
 import { parseProviderUrls } from "./providers/provider-urls.ts";
 
 /** The environment, as a process sees it. */
@@ -41,6 +42,8 @@ export interface Config {
   readonly reflection: boolean;
   /** Origins that replace the providers' own. */
   readonly providerUrls: Readonly<Partial<Record<Provider, string>>>;
+  /** Origins that OpenRouter may send users back to; none: one click is off. */
+  readonly connectCallbacks: readonly string[];
   /** How long calls in flight may take once the service was told to stop, in milliseconds. */
   readonly drainMs: number;
   /** The most probes of stored keys that timers of ours start in a minute, over all accounts; 0: none. */
@@ -67,6 +70,7 @@ const NAMES = [
   "PLORI_TLS_CA_FILE",
   "PLORI_TRUST_DOMAIN",
   "PLORI_PROVIDER_URLS",
+  "PLORI_CONNECT_CALLBACKS",
   "PLORI_REFLECTION",
   "PLORI_DRAIN_MS",
   "PLORI_PROBES_PER_MINUTE",
@@ -124,6 +128,8 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
   const tls = parseTls(value, development, dataDir, problem);
   const roleMap = parseRoles(value("PLORI_ROLE_MAP"), problem);
   const providerUrls = parseUrls(value("PLORI_PROVIDER_URLS"), problem);
+  const callbacks = value("PLORI_CONNECT_CALLBACKS") || (development ? DEVELOPMENT_CALLBACKS : "");
+  const connectCallbacks = parseCallbacks(callbacks, problem);
   const databasePath = parseDatabase(value("PLORI_DATABASE_URL"), dataDir);
   if (databasePath === undefined) problem("PLORI_DATABASE_URL", "must be sqlite:<path>, or absent");
 
@@ -171,6 +177,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     ops,
     reflection: reflection === "on",
     providerUrls,
+    connectCallbacks,
     drainMs,
     probesPerMinute,
     logLevel,
@@ -230,6 +237,13 @@ function parseUrls(text: string, problem: (name: Name, text: string) => void): C
   if (reading.kind === "urls") return reading.urls;
   for (const mistake of reading.problems) problem("PLORI_PROVIDER_URLS", mistake);
   return {};
+}
+
+function parseCallbacks(text: string, problem: (name: Name, text: string) => void): readonly string[] {
+  const reading = parseCallbackOrigins(text);
+  if (reading.kind === "origins") return reading.origins;
+  for (const mistake of reading.problems) problem("PLORI_CONNECT_CALLBACKS", mistake);
+  return [];
 }
 
 function parseDatabase(url: string, dataDir: string): string | undefined {

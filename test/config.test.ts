@@ -15,6 +15,7 @@ test("the development profile needs no environment at all", () => {
       grpc: { host: "127.0.0.1", port: 7443 },
       connect: { host: "127.0.0.1", port: 7444 },
       ops: { host: "127.0.0.1", port: 7445 },
+      connectCallbacks: ["http://localhost:*", "http://127.0.0.1:*"],
     },
   });
 });
@@ -43,6 +44,7 @@ test("every wrong value is named at once, and an origin that would carry keys in
       PLORI_GRPC_ADDRESS: "nowhere",
       PLORI_OPS_ADDRESS: "127.0.0.1:99999",
       PLORI_PROVIDER_URLS: '{"openai":"http://proxy.example"}',
+      PLORI_CONNECT_CALLBACKS: "https://app.example,http://app.example",
       PLORI_ROLE_MAP: '{"/x/*":"king"}',
       PLORI_DATABASE_URL: "mysql://x",
       PLORI_LOG_LEVEL: "loud",
@@ -53,6 +55,7 @@ test("every wrong value is named at once, and an origin that would carry keys in
   );
   if (reading.kind !== "wrong") throw new Error("expected problems");
   expect(reading.problems.map((problem) => problem.split(" ")[0]).sort()).toEqual([
+    "PLORI_CONNECT_CALLBACKS",
     "PLORI_DATABASE_URL",
     "PLORI_DRAIN_MS",
     "PLORI_ENVIRONMENT",
@@ -84,4 +87,19 @@ test("the rate of probes is bounded, and can be turned off", () => {
     "wrong",
     "wrong",
   ]);
+});
+
+test("users are sent back nowhere in production until somebody allows an origin", () => {
+  const production = {
+    PLORI_ENVIRONMENT: "production",
+    PLORI_KMS_KEY_IDS: "alias/plori",
+    PLORI_TLS_CERT_FILE: "c",
+    PLORI_TLS_KEY_FILE: "k",
+    PLORI_TLS_CA_FILE: "a",
+    PLORI_TRUST_DOMAIN: "plori.internal",
+    PLORI_DATA_DIR: "/data",
+  };
+  expect(parseConfig(production, false)).toMatchObject({ kind: "ok", config: { connectCallbacks: [] } });
+  const allowed = { ...production, PLORI_CONNECT_CALLBACKS: "https://app.example" };
+  expect(parseConfig(allowed, false)).toMatchObject({ config: { connectCallbacks: ["https://app.example"] } });
 });

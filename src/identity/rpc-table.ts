@@ -14,6 +14,8 @@ export type RpcTable = ReadonlyMap<string, Allowed>;
 export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.keyvault.v1.KeyVaultService/ListProviders", ["settings", "auditor", "admin"]],
   ["plori.keyvault.v1.KeyVaultService/ConnectKey", ["settings", "admin"]],
+  ["plori.keyvault.v1.KeyVaultService/BeginOpenRouterConnect", ["settings"]],
+  ["plori.keyvault.v1.KeyVaultService/CompleteOpenRouterConnect", ["settings"]],
   ["plori.keyvault.v1.KeyVaultService/GetKey", ["settings", "auditor", "admin"]],
   ["plori.keyvault.v1.KeyVaultService/VerifyKey", ["settings", "admin"]],
   ["plori.keyvault.v1.KeyVaultService/ListKeys", ["settings", "auditor", "admin"]],

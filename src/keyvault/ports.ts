@@ -57,6 +57,8 @@ export interface NewKey extends StoredKey {
   readonly replacesVersion: number;
   /** When it should be probed again, in milliseconds since the epoch. */
   readonly probeDueMs: number;
+  /** The id of the one-click connect that brought it: completed in the same transaction. */
+  readonly completesConnect?: string;
 }
 
 /** Names one version of a key. */

@@ -33,6 +33,8 @@ export interface NewKeyFacts {
   readonly standing: Pick<KeyRecord, "state" | "stateReason" | "stateUntilMs" | "limits" | "verifyMs">;
   /** Given when the key must not replace one that serves: makes the refusal for that case. */
   readonly unlessServing?: () => PloriError;
+  /** The id of the one-click connect that this key completes. */
+  readonly completesConnect?: string;
   /** The SPIFFE id of the caller, and the user or operator behind the call. */
   readonly caller: string;
   readonly actor: string;
@@ -45,7 +47,8 @@ export interface NewKeyFacts {
  * another provider, and what sealer and store throw.
  */
 export async function storeNewKey(deps: StoreNewKeyDeps, facts: NewKeyFacts): Promise<KeyRecord> {
-  const { account, provider, keyId = provider, source, secret, standing } = facts;
+  const { account, provider, keyId = provider, source, secret, standing, completesConnect } = facts;
+  const completed = completesConnect === undefined ? {} : { completesConnect };
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const current = await deps.keys.find(account, keyId);
     if (current !== undefined && current.provider !== provider) throw otherProvider(keyId);
@@ -60,7 +63,13 @@ export async function storeNewKey(deps: StoreNewKeyDeps, facts: NewKeyFacts): Pr
     const bound = hosts === undefined ? {} : { hosts };
     const record = { account, keyId, provider, version, revision: 1, source, createMs, ...standing, ...bound };
     const stored = await deps.keys.put(
-      { record, sealed, replacesVersion: current?.version ?? 0, probeDueMs: nextProbeMs(record, createMs) },
+      {
+        record,
+        sealed,
+        replacesVersion: current?.version ?? 0,
+        probeDueMs: nextProbeMs(record, createMs),
+        ...completed,
+      },
       connectedMutation(facts, record),
     );
     if (stored !== "raced") return stored;

@@ -19,6 +19,8 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
     keyVault: {
       listProviders: notUnderTest,
       connectKey: notUnderTest,
+      beginOpenRouterConnect: notUnderTest,
+      completeOpenRouterConnect: notUnderTest,
       getKey: notUnderTest,
       verifyKey: notUnderTest,
       listKeys: notUnderTest,

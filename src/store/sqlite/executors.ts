@@ -1,5 +1,6 @@
 import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-commands.ts";
 import { appendAudit } from "./writes/append-audit.ts";
+import { beginConnect, claimConnect, endConnect, sweepConnects } from "./writes/connects.ts";
 import { insertDataKey } from "./writes/insert-data-key.ts";
 import { deferKeyProbe, setKeyState } from "./writes/key-states.ts";
 import { deleteKey, noteKeysUsed, putKey } from "./writes/keys.ts";
@@ -18,6 +19,10 @@ export const EXECUTORS = {
   noteKeysUsed,
   setKeyState,
   deferKeyProbe,
+  beginConnect,
+  claimConnect,
+  endConnect,
+  sweepConnects,
   placeAgents,
   removeAgents,
   release,

@@ -2,10 +2,12 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import type { ConnectStore } from "../../keyvault/connect-ports.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import type { KeyDirectory, PlacementStore, ReleaseLog, RouteLog } from "../../router/ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
+import { createConnectStore } from "./connect-store.ts";
 import { createDataKeyStore } from "./data-key-store.ts";
 import { createKeyStore } from "./key-store.ts";
 import { KeyUses } from "./key-uses.ts";
@@ -28,6 +30,7 @@ export interface SqliteStore {
   readonly dataKeys: DataKeyStore;
   readonly keys: KeyStore;
   readonly directory: KeyDirectory;
+  readonly connects: ConnectStore;
   readonly placements: PlacementStore;
   readonly releases: ReleaseLog;
   readonly routes: RouteLog;
@@ -65,6 +68,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       dataKeys: createDataKeyStore(reader, writer),
       keys: keyStore,
       directory,
+      connects: createConnectStore(reader, writer),
       placements: createPlacementStore(reader, writer),
       ledger: createLedgerStore(reader, writer, clock),
       releases: createReleaseLog(writer, uses, denials),

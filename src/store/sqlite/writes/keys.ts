@@ -3,6 +3,7 @@ import { refuse } from "../../../base/errors.ts";
 import { etagOf, type KeyRecord, keyName, type NewKey } from "../../../keyvault/ports.ts";
 import { KEY_COLUMNS, type KeyRow, toKeyRecord } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
+import { completeConnect } from "./connects.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
 
 const SELECT_KEY = `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`;
@@ -61,6 +62,7 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     toJson(record.hosts),
     probeDueMs,
   );
+  if (key.completesConnect !== undefined) completeConnect(tx, record.account, key.completesConnect);
   recordMutation(tx, mutation, record);
   return record;
 }

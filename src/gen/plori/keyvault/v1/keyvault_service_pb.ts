@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Key, ProviderInfo } from "./keyvault_pb.ts";
 import { file_plori_keyvault_v1_keyvault } from "./keyvault_pb.ts";
 import type { Provider } from "../../type/v1/type_pb.ts";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file plori/keyvault/v1/keyvault_service.proto.
  */
 export const file_plori_keyvault_v1_keyvault_service: GenFile = /*@__PURE__*/
-  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIsABChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkSDgoGa2V5X2lkGAcgASgJEg0KBWhvc3RzGAggAygJIjkKEkNvbm5lY3RLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkiWwoNR2V0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIOCgZrZXlfaWQYAyABKAkiNQoOR2V0S2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5IoEBChBWZXJpZnlLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDgoGa2V5X2lkGAUgASgJIjgKEVZlcmlmeUtleVJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJJCg9MaXN0S2V5c1JlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJRChBMaXN0S2V5c1Jlc3BvbnNlEiQKBGtleXMYASADKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BChBEZWxldGVLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEgwKBGV0YWcYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCRINCgVhY3RvchgFIAEoCRIOCgZrZXlfaWQYBiABKAkiOAoRRGVsZXRlS2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5MrAECg9LZXlWYXVsdFNlcnZpY2USZAoNTGlzdFByb3ZpZGVycxInLnBsb3JpLmtleXZhdWx0LnYxLkxpc3RQcm92aWRlcnNSZXF1ZXN0GigucGxvcmkua2V5dmF1bHQudjEuTGlzdFByb3ZpZGVyc1Jlc3BvbnNlIgASWwoKQ29ubmVjdEtleRIkLnBsb3JpLmtleXZhdWx0LnYxLkNvbm5lY3RLZXlSZXF1ZXN0GiUucGxvcmkua2V5dmF1bHQudjEuQ29ubmVjdEtleVJlc3BvbnNlIgASTwoGR2V0S2V5EiAucGxvcmkua2V5dmF1bHQudjEuR2V0S2V5UmVxdWVzdBohLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlc3BvbnNlIgASWAoJVmVyaWZ5S2V5EiMucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5S2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeUtleVJlc3BvbnNlIgASVQoITGlzdEtleXMSIi5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1JlcXVlc3QaIy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1Jlc3BvbnNlIgASWAoJRGVsZXRlS2V5EiMucGxvcmkua2V5dmF1bHQudjEuRGVsZXRlS2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlc3BvbnNlIgBiBnByb3RvMw", [file_plori_keyvault_v1_keyvault, file_plori_type_v1_type]);
+  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIsABChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkSDgoGa2V5X2lkGAcgASgJEg0KBWhvc3RzGAggAygJIjkKEkNvbm5lY3RLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkibgodQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIZCgxjYWxsYmFja191cmwYAiABKAlCA4ABARISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIoUBCh5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2USHgoRYXV0aG9yaXphdGlvbl91cmwYASABKAlCA4ABARISCgpjb25uZWN0X2lkGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ9CiBDb21wbGV0ZU9wZW5Sb3V0ZXJDb25uZWN0UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCmNvbm5lY3RfaWQYAiABKAkSEQoEY29kZRgDIAEoCUIDgAEBEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiSAohQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJbCg1HZXRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEg4KBmtleV9pZBgDIAEoCSI1Cg5HZXRLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkigQEKEFZlcmlmeUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZrZXlfaWQYBSABKAkiOAoRVmVyaWZ5S2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5IkkKD0xpc3RLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlEKEExpc3RLZXlzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKEERlbGV0ZUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDAoEZXRhZxgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEg4KBmtleV9pZBgGIAEoCSI4ChFEZWxldGVLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkyvAYKD0tleVZhdWx0U2VydmljZRJkCg1MaXN0UHJvdmlkZXJzEicucGxvcmkua2V5dmF1bHQudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaKC5wbG9yaS5rZXl2YXVsdC52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiABJbCgpDb25uZWN0S2V5EiQucGxvcmkua2V5dmF1bHQudjEuQ29ubmVjdEtleVJlcXVlc3QaJS5wbG9yaS5rZXl2YXVsdC52MS5Db25uZWN0S2V5UmVzcG9uc2UiABJ/ChZCZWdpbk9wZW5Sb3V0ZXJDb25uZWN0EjAucGxvcmkua2V5dmF1bHQudjEuQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QaMS5wbG9yaS5rZXl2YXVsdC52MS5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2UiABKIAQoZQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdBIzLnBsb3JpLmtleXZhdWx0LnYxLkNvbXBsZXRlT3BlblJvdXRlckNvbm5lY3RSZXF1ZXN0GjQucGxvcmkua2V5dmF1bHQudjEuQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlIgASTwoGR2V0S2V5EiAucGxvcmkua2V5dmF1bHQudjEuR2V0S2V5UmVxdWVzdBohLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlc3BvbnNlIgASWAoJVmVyaWZ5S2V5EiMucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5S2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeUtleVJlc3BvbnNlIgASVQoITGlzdEtleXMSIi5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1JlcXVlc3QaIy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1Jlc3BvbnNlIgASWAoJRGVsZXRlS2V5EiMucGxvcmkua2V5dmF1bHQudjEuRGVsZXRlS2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_type_v1_type]);
 
 /**
  * Asks for the supported providers.
@@ -146,6 +148,154 @@ export const ConnectKeyResponseSchema: GenMessage<ConnectKeyResponse> = /*@__PUR
   messageDesc(file_plori_keyvault_v1_keyvault_service, 3);
 
 /**
+ * Begins a one-click connect.
+ *
+ * @generated from message plori.keyvault.v1.BeginOpenRouterConnectRequest
+ */
+export type BeginOpenRouterConnectRequest = Message<"plori.keyvault.v1.BeginOpenRouterConnectRequest"> & {
+  /**
+   * The platform's id of the account, 1-128 of [A-Za-z0-9._-]. Only this account can complete the connect.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Where OpenRouter sends the user back to, at most 1536 characters. Its origin must be one that the operator allowed
+   * (PLORI_CONNECT_CALLBACKS). Its own query is kept, and may hold neither `code` nor `connect_id`; no fragment.
+   *
+   * @generated from field: string callback_url = 2;
+   */
+  callbackUrl: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the end user or operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.BeginOpenRouterConnectRequest.
+ * Use `create(BeginOpenRouterConnectRequestSchema)` to create a new message.
+ */
+export const BeginOpenRouterConnectRequestSchema: GenMessage<BeginOpenRouterConnectRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 4);
+
+/**
+ * The begun connect.
+ *
+ * @generated from message plori.keyvault.v1.BeginOpenRouterConnectResponse
+ */
+export type BeginOpenRouterConnectResponse = Message<"plori.keyvault.v1.BeginOpenRouterConnectResponse"> & {
+  /**
+   * The page at OpenRouter on which the user approves. Redirect to it unchanged, and do not log it.
+   *
+   * @generated from field: string authorization_url = 1;
+   */
+  authorizationUrl: string;
+
+  /**
+   * Names the connect; the callback brings it back as the query parameter `connect_id`. Compare it with the one in the user's session.
+   *
+   * @generated from field: string connect_id = 2;
+   */
+  connectId: string;
+
+  /**
+   * Until when it can be completed: ten minutes.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.BeginOpenRouterConnectResponse.
+ * Use `create(BeginOpenRouterConnectResponseSchema)` to create a new message.
+ */
+export const BeginOpenRouterConnectResponseSchema: GenMessage<BeginOpenRouterConnectResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 5);
+
+/**
+ * Completes a one-click connect.
+ *
+ * @generated from message plori.keyvault.v1.CompleteOpenRouterConnectRequest
+ */
+export type CompleteOpenRouterConnectRequest = Message<"plori.keyvault.v1.CompleteOpenRouterConnectRequest"> & {
+  /**
+   * The platform's id of the account that began it.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * As the callback brought it, and as BeginOpenRouterConnect returned it.
+   *
+   * @generated from field: string connect_id = 2;
+   */
+  connectId: string;
+
+  /**
+   * The query parameter `code` of the callback. At most 2048 printable ASCII characters.
+   *
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the end user or operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.CompleteOpenRouterConnectRequest.
+ * Use `create(CompleteOpenRouterConnectRequestSchema)` to create a new message.
+ */
+export const CompleteOpenRouterConnectRequestSchema: GenMessage<CompleteOpenRouterConnectRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 6);
+
+/**
+ * The connected key.
+ *
+ * @generated from message plori.keyvault.v1.CompleteOpenRouterConnectResponse
+ */
+export type CompleteOpenRouterConnectResponse = Message<"plori.keyvault.v1.CompleteOpenRouterConnectResponse"> & {
+  /**
+   * That it exists, and how it is.
+   *
+   * @generated from field: plori.keyvault.v1.Key key = 1;
+   */
+  key?: Key | undefined;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.CompleteOpenRouterConnectResponse.
+ * Use `create(CompleteOpenRouterConnectResponseSchema)` to create a new message.
+ */
+export const CompleteOpenRouterConnectResponseSchema: GenMessage<CompleteOpenRouterConnectResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 7);
+
+/**
  * Asks for one key.
  *
  * @generated from message plori.keyvault.v1.GetKeyRequest
@@ -178,7 +328,7 @@ export type GetKeyRequest = Message<"plori.keyvault.v1.GetKeyRequest"> & {
  * Use `create(GetKeyRequestSchema)` to create a new message.
  */
 export const GetKeyRequestSchema: GenMessage<GetKeyRequest> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 4);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 8);
 
 /**
  * One key.
@@ -199,7 +349,7 @@ export type GetKeyResponse = Message<"plori.keyvault.v1.GetKeyResponse"> & {
  * Use `create(GetKeyResponseSchema)` to create a new message.
  */
 export const GetKeyResponseSchema: GenMessage<GetKeyResponse> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 5);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 9);
 
 /**
  * Names a key to probe.
@@ -248,7 +398,7 @@ export type VerifyKeyRequest = Message<"plori.keyvault.v1.VerifyKeyRequest"> & {
  * Use `create(VerifyKeyRequestSchema)` to create a new message.
  */
 export const VerifyKeyRequestSchema: GenMessage<VerifyKeyRequest> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 6);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 10);
 
 /**
  * The key, probed.
@@ -269,7 +419,7 @@ export type VerifyKeyResponse = Message<"plori.keyvault.v1.VerifyKeyResponse"> &
  * Use `create(VerifyKeyResponseSchema)` to create a new message.
  */
 export const VerifyKeyResponseSchema: GenMessage<VerifyKeyResponse> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 7);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 11);
 
 /**
  * Asks for an account's keys.
@@ -304,7 +454,7 @@ export type ListKeysRequest = Message<"plori.keyvault.v1.ListKeysRequest"> & {
  * Use `create(ListKeysRequestSchema)` to create a new message.
  */
 export const ListKeysRequestSchema: GenMessage<ListKeysRequest> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 8);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 12);
 
 /**
  * A page of an account's keys.
@@ -332,7 +482,7 @@ export type ListKeysResponse = Message<"plori.keyvault.v1.ListKeysResponse"> & {
  * Use `create(ListKeysResponseSchema)` to create a new message.
  */
 export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 9);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 13);
 
 /**
  * Removes a key.
@@ -388,7 +538,7 @@ export type DeleteKeyRequest = Message<"plori.keyvault.v1.DeleteKeyRequest"> & {
  * Use `create(DeleteKeyRequestSchema)` to create a new message.
  */
 export const DeleteKeyRequestSchema: GenMessage<DeleteKeyRequest> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 10);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 14);
 
 /**
  * The key is gone.
@@ -409,7 +559,7 @@ export type DeleteKeyResponse = Message<"plori.keyvault.v1.DeleteKeyResponse"> &
  * Use `create(DeleteKeyResponseSchema)` to create a new message.
  */
 export const DeleteKeyResponseSchema: GenMessage<DeleteKeyResponse> = /*@__PURE__*/
-  messageDesc(file_plori_keyvault_v1_keyvault_service, 11);
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 15);
 
 /**
  * Connects, lists and removes users' provider keys. No RPC of it returns any part of a key.
@@ -437,6 +587,32 @@ export const KeyVaultService: GenService<{
     methodKind: "unary";
     input: typeof ConnectKeyRequestSchema;
     output: typeof ConnectKeyResponseSchema;
+  },
+  /**
+   * Begins a one-click connect (OAuth with PKCE, S256): send the user to `authorization_url`. The verifier is made here, kept sealed, and
+   * never leaves but for OpenRouter. Once the user approved, OpenRouter redirects to `callback_url` with `connect_id` and `code` in its
+   * query: hand both to CompleteOpenRouterConnect, and answer the browser with `Referrer-Policy: no-referrer` and a redirect that drops
+   * them. A user who denies comes back without `code`. Roles: settings.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.BeginOpenRouterConnect
+   */
+  beginOpenRouterConnect: {
+    methodKind: "unary";
+    input: typeof BeginOpenRouterConnectRequestSchema;
+    output: typeof BeginOpenRouterConnectResponseSchema;
+  },
+  /**
+   * Completes a one-click connect: exchanges the code at OpenRouter for a key, checks the key, seals it, and replaces an older OpenRouter
+   * key atomically. The key itself is never returned. A connect serves one completion, whatever comes of it: it is spent before
+   * OpenRouter is asked, so no repetition mints twice. A refusal with `connect` = SPENT in its metadata means: begin again.
+   * The key is its owner's at OpenRouter: DeleteKey removes it here, and only its owner can delete it there. Roles: settings.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.CompleteOpenRouterConnect
+   */
+  completeOpenRouterConnect: {
+    methodKind: "unary";
+    input: typeof CompleteOpenRouterConnectRequestSchema;
+    output: typeof CompleteOpenRouterConnectResponseSchema;
   },
   /**
    * One key. Roles: settings, admin, auditor.
