@@ -56,7 +56,14 @@ const LINES: Readonly<Record<Provider, readonly Line[]>> = {
       { error: { message: "No cookie auth credentials found", code: 401 } },
       "header_missing",
     ],
+    [
+      "no header, another older wording",
+      401,
+      { error: { message: "Invalid credentials", code: 401 } },
+      "header_missing",
+    ],
     ["a server error", 500, { error: { message: "Internal Server Error", code: 500 } }, "unknown"],
+    ["a rate limit", 429, { error: { message: "Rate limit exceeded", code: 429 } }, "rate_limited"],
     [
       "no credit",
       402,
@@ -251,6 +258,8 @@ const LINES: Readonly<Record<Provider, readonly Line[]>> = {
     ["a spending limit", 402, {}, "valid_no_credit"],
     ["403, which means a long context there", 403, {}, "unknown"],
     ["a rate limit", 429, {}, "rate_limited"],
+    ["a server error", 500, {}, "unknown"],
+    ["an overload", 503, {}, "unknown"],
     ["a gateway timeout", 504, "", "unknown"],
   ],
 };

@@ -4,12 +4,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { manualClock } from "../../src/base/clock.ts";
 import { PROVIDERS, type Provider } from "../../src/base/provider.ts";
 import { Secret } from "../../src/base/secret.ts";
-import type { ProbeOutcome } from "../../src/providers/descriptor.ts";
 import { describeProvider } from "../../src/providers/descriptors.ts";
 import { checkKeyShape } from "../../src/providers/key-shape.ts";
 import { createProber } from "../../src/providers/prober.ts";
-import type { KeyCondition } from "../simulators/sim-key.ts";
 import { type ProviderSimulators, startProviderSimulators } from "../simulators/start.ts";
+import { CONDITIONS } from "./conditions.ts";
 
 const clock = manualClock(Date.UTC(2026, 10, 1));
 let simulators: ProviderSimulators;
@@ -29,45 +28,6 @@ function probe(provider: Provider, keyText: string, options: { deadlineMs?: numb
   const prober = createProber({ urls: simulators.urls, clock, limits });
   return prober.probe(provider, Secret.fromText(keyText), options.signal);
 }
-
-const CONDITIONS: readonly (readonly [Provider, KeyCondition, ProbeOutcome])[] = [
-  ["openrouter", "live", "valid"],
-  ["openrouter", "revoked", "invalid"],
-  ["openrouter", "expired", "invalid"],
-  ["openrouter", "wrong_kind", "wrong_kind"],
-  ["openrouter", "no_credit", "valid_no_credit"],
-  ["openrouter", "rate_limited", "rate_limited"],
-  ["openai", "live", "valid"],
-  ["openai", "revoked", "invalid"],
-  ["openai", "restricted", "valid_restricted"],
-  ["openai", "no_credit", "valid_no_credit"],
-  ["openai", "rate_limited", "rate_limited"],
-  ["openai", "network_refused", "network_refused"],
-  ["openai", "country_refused", "network_refused"],
-  ["openai", "no_organization", "invalid"],
-  ["deepseek", "live", "valid"],
-  ["deepseek", "revoked", "invalid"],
-  ["deepseek", "no_credit", "valid_no_credit"],
-  ["deepseek", "rate_limited", "rate_limited"],
-  ["groq", "live", "valid"],
-  ["groq", "revoked", "invalid"],
-  ["groq", "network_refused", "network_refused"],
-  ["groq", "restricted", "valid_restricted"],
-  ["groq", "no_credit", "valid_no_credit"],
-  ["groq", "rate_limited", "rate_limited"],
-  ["xai", "live", "valid"],
-  ["xai", "revoked", "invalid"],
-  ["xai", "disabled", "blocked"],
-  ["xai", "blocked", "blocked"],
-  ["xai", "team_blocked", "blocked"],
-  ["xai", "restricted", "valid_restricted"],
-  ["xai", "no_credit", "valid_no_credit"],
-  ["xai", "rate_limited", "rate_limited"],
-  ["together", "live", "valid"],
-  ["together", "revoked", "invalid"],
-  ["together", "no_credit", "valid_no_credit"],
-  ["together", "rate_limited", "rate_limited"],
-];
 
 test.each(CONDITIONS)(
   "%s: a key that is %s is found %s over the wire, and the verdict holds no part of it",

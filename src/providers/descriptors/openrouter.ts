@@ -30,9 +30,10 @@ export const OPENROUTER: ProviderDescriptor = {
       { status: 200, notPositive: "data.limit_remaining", outcome: "valid_no_credit" },
       { status: 200, hasAny: ["data"], outcome: "valid" },
       { status: 401, text: "missing authentication header", outcome: "header_missing" },
-      // Two older wordings of the same.
+      // Three older wordings of the same.
       { status: 401, text: "no auth credentials found", outcome: "header_missing" },
       { status: 401, text: "no cookie auth credentials found", outcome: "header_missing" },
+      { status: 401, text: "invalid credentials", outcome: "header_missing" },
       { status: 401, outcome: "invalid" },
       // Requests in flight hold back budget: that passes by itself and is no empty account.
       { status: 402, text: "in_flight_budget_exhausted", outcome: "rate_limited" },

@@ -1,0 +1,43 @@
+import type { Provider } from "../../src/base/provider.ts";
+import type { ProbeOutcome } from "../../src/providers/descriptor.ts";
+import type { KeyCondition } from "../simulators/sim-key.ts";
+
+/** What simulated providers can hold against a key, and what its probe must find. */
+export const CONDITIONS: readonly (readonly [Provider, KeyCondition, ProbeOutcome])[] = [
+  ["openrouter", "live", "valid"],
+  ["openrouter", "revoked", "invalid"],
+  ["openrouter", "expired", "invalid"],
+  ["openrouter", "wrong_kind", "wrong_kind"],
+  ["openrouter", "no_credit", "valid_no_credit"],
+  ["openrouter", "rate_limited", "rate_limited"],
+  ["openai", "live", "valid"],
+  ["openai", "revoked", "invalid"],
+  ["openai", "restricted", "valid_restricted"],
+  ["openai", "no_credit", "valid_no_credit"],
+  ["openai", "rate_limited", "rate_limited"],
+  ["openai", "network_refused", "network_refused"],
+  ["openai", "country_refused", "network_refused"],
+  ["openai", "no_organization", "invalid"],
+  ["deepseek", "live", "valid"],
+  ["deepseek", "revoked", "invalid"],
+  ["deepseek", "no_credit", "valid_no_credit"],
+  ["deepseek", "rate_limited", "rate_limited"],
+  ["groq", "live", "valid"],
+  ["groq", "revoked", "invalid"],
+  ["groq", "network_refused", "network_refused"],
+  ["groq", "restricted", "valid_restricted"],
+  ["groq", "no_credit", "valid_no_credit"],
+  ["groq", "rate_limited", "rate_limited"],
+  ["xai", "live", "valid"],
+  ["xai", "revoked", "invalid"],
+  ["xai", "disabled", "blocked"],
+  ["xai", "blocked", "blocked"],
+  ["xai", "team_blocked", "blocked"],
+  ["xai", "restricted", "valid_restricted"],
+  ["xai", "no_credit", "valid_no_credit"],
+  ["xai", "rate_limited", "rate_limited"],
+  ["together", "live", "valid"],
+  ["together", "revoked", "invalid"],
+  ["together", "no_credit", "valid_no_credit"],
+  ["together", "rate_limited", "rate_limited"],
+];
