@@ -1,5 +1,6 @@
 import { hostedFromOnePool } from "./acts/r01-one-pool.ts";
 import { listedProviders } from "./acts/r02-providers.ts";
+import { oneClickConnects } from "./acts/r03-one-click.ts";
 import { pastedKeysAreChecked } from "./acts/r04-paste.ts";
 import { keysNeverShow } from "./acts/r05-never-shown.ts";
 import { removedKeyFallsBack } from "./acts/r06-remove.ts";
@@ -27,6 +28,11 @@ export const PROMISES: readonly Promised[] = [
     id: "R2",
     text: "Six providers; a native Anthropic key is refused with the advice to use an OpenRouter key for Claude",
     act: listedProviders,
+  },
+  {
+    id: "R3",
+    text: "OpenRouter by one click: approved on its site, minted there, sealed here, and never in a browser",
+    act: oneClickConnects,
   },
   {
     id: "R4",
