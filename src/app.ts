@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { developmentPrices } from "./app/development-prices.ts";
 import { watchKms } from "./app/kms-watch.ts";
 import { createMetrics } from "./app/metrics.ts";
-import { openKms } from "./app/open-kms.ts";
+import { activeKmsKeyArn, openKms } from "./app/open-kms.ts";
+import { sweepEvery } from "./app/sweep.ts";
 import { chance } from "./base/chance.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { createIdMinter } from "./base/ids.ts";
@@ -16,8 +17,13 @@ import { createLedgerHandlers } from "./doors/rpc/ledger-handlers.ts";
 import { createResolveRouteCodec } from "./doors/rpc/resolve-route-codec.ts";
 import { createRouterHandlers } from "./doors/rpc/router-handlers.ts";
 import type { TlsSource } from "./doors/tls-material.ts";
+import { checkedOpener } from "./keyvault/heads/checked-opener.ts";
+import { createHeadKeeper } from "./keyvault/heads/head-keeper.ts";
+import { withHeads } from "./keyvault/heads/key-store-with-heads.ts";
+import { environmentMistake, installationMistake } from "./keyvault/installation.ts";
 import { createKeyKeeper } from "./keyvault/key-keeper.ts";
 import { createKeyReports } from "./keyvault/key-reports.ts";
+import { sweepVault } from "./keyvault/life-cycle/sweep-vault.ts";
 import { createCredentialOpener } from "./keyvault/open-credential.ts";
 import { createProbeBudget } from "./keyvault/probe-budget.ts";
 import { startReverifier, systemTimers } from "./keyvault/reverify-keys.ts";
@@ -30,13 +36,15 @@ import { createProber } from "./providers/prober.ts";
 import { CATALOGUE } from "./router/catalogue.ts";
 import { createKeyWatch } from "./router/key-watch.ts";
 import type { EndpointOf } from "./router/ports.ts";
-import { createSealer } from "./seal/create-sealer.ts";
+import { createSealer, RECORDS_KEY_ID } from "./seal/create-sealer.ts";
 import { openSqlite } from "./store/sqlite/open-sqlite.ts";
 
 /** How often holds and grants whose end has come are booked, in milliseconds. Decisions go by time and do not wait for it. */
 const SWEEP_EVERY_MS = 5_000;
 /** How often the verifiers of one-click connects that nobody completed are destroyed, in milliseconds. They serve nobody before that either. */
 const CONNECTS_SWEEP_EVERY_MS = 60_000;
+/** How often what a dead process or an absent KMS left half done in the vault is looked for, in milliseconds. */
+const MEND_EVERY_MS = 60_000;
 
 /** The running service. */
 export interface App {
@@ -85,7 +93,9 @@ async function openFloors(
   closers.push(() => store.close());
   const { kms, activeKeyId, keyIds, close: closeKms } = await openKms(config);
   closers.push(closeKms);
-  const kmsWatch = watchKms(kms, keyIds, log);
+  const mistake = await environmentMistake({ installation: store.installation, environment: config.environment });
+  if (mistake !== undefined) throw new Error(mistake);
+  const kmsWatch = watchKms(kms, keyIds, log, () => installationMistake(installationDeps));
   closers.push(() => kmsWatch.stop());
   const sealer = createSealer({
     kms,
@@ -93,9 +103,24 @@ async function openFloors(
     environment: config.environment,
     activeKmsKeyId: activeKeyId,
     isTrustedKmsKey: kmsWatch.isTrusted,
+    localKmsKey: kmsWatch.localArn,
     clock,
   });
+  const installationDeps = {
+    installation: store.installation,
+    dataKeys: store.dataKeys,
+    macs: sealer,
+    environment: config.environment,
+    dataKeyId: RECORDS_KEY_ID,
+    isTrustedKmsKey: kmsWatch.isTrusted,
+    clock,
+  };
   closers.push(() => sealer.close());
+
+  const heads = createHeadKeeper({ macs: sealer, vault: store.vault, clock, report: store.denials });
+  const vaultDeps = { vault: store.vault, heads, sealer, dataKeys: store.dataKeys, lifeCycle: sealer, clock, log };
+  const mending = sweepEvery(MEND_EVERY_MS, (signal) => sweepVault(vaultDeps, signal));
+  closers.push(() => mending.stop());
 
   const mintId = createIdMinter(clock);
   const prober = createProber({ urls: config.providerUrls, clock });
@@ -115,7 +140,7 @@ async function openFloors(
   closers.push(() => reverifier.close());
   const handlers = {
     keyVault: createKeyVaultHandlers({
-      keys: store.keys,
+      keys: withHeads(store.keys, heads, log),
       sealer,
       prober,
       probeBudget,
@@ -125,11 +150,23 @@ async function openFloors(
       callbackOrigins: config.connectCallbacks,
       openRouterOrigin: config.providerUrls.openrouter,
       clock,
+      lifeCycle: {
+        rewrap: {
+          vault: store.vault,
+          dataKeys: sealer,
+          activeKmsKeyArn: () => activeKmsKeyArn(kms, activeKeyId),
+          clock,
+        },
+        rotate: vaultDeps,
+        shred: vaultDeps,
+        evict: vaultDeps,
+        verify: { vault: store.vault, dataKeys: sealer, clock },
+      },
     }),
     router: createRouterHandlers({
       placements: store.placements,
       keys: store.directory,
-      opener: watchOpener(opener, (key) => {
+      opener: watchOpener(checkedOpener(opener, heads), (key) => {
         const cause = { caller: "service", actor: "", details: { cause: "open" }, auditAlways: false };
         keeper
           .note(key, { kind: "unreadable" }, cause)

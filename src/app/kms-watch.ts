@@ -1,33 +1,57 @@
 import type { Log } from "../base/log.ts";
 import { type Kms, KmsError } from "../kms/kms.ts";
+import { usableKmsKey } from "../kms/multi-region.ts";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
 
 /** Whether the KMS keys were found to be usable since the start. */
 export interface KmsWatch {
-  /** Why the service is not ready; empty once every key answered. */
+  /** Why the service is not ready; empty once every key answered and the canary opened. */
   reasons(): readonly string[];
-  /** Rejects when the KMS says that a key may not be used: a wrong key, region or account. The process should end. */
+  /** Rejects when the KMS says that a key may not be used, or the keys are not this installation's: a wrong key, region, account or environment. The process should end. */
   readonly wrongKey: Promise<never>;
   /**
    * Whether data keys wrapped by this KMS key may be used: only those that were configured, or whoever can write to the database could plant a data key that
    * a KMS key of their own opens.
    */
   isTrusted(keyArn: string): boolean;
+  /** The configured key that opens what this one wrapped: itself, or its replica in this Region. */
+  localArn(keyArn: string): string;
   stop(): void;
 }
 
 /**
- * Asks for every configured KMS key once, until each answered. A KMS that is away at the start keeps the service live but not ready; only one that answers "no" ends it.
+ * Asks for every configured KMS key once, until each answered, and then whether they are this installation's (`findMistake` says what is wrong, or
+ * throws while nobody answers). A KMS that is away at the start keeps the service live but not ready; only one that answers "no" ends it.
  */
-export function watchKms(kms: Kms, keyIds: readonly string[], log: Log): KmsWatch {
+export function watchKms(
+  kms: Kms,
+  keyIds: readonly string[],
+  log: Log,
+  findMistake: () => Promise<string | undefined>,
+): KmsWatch {
   const waiting = new Set(keyIds);
   const trusted = new Set<string>();
   const wrongKey = Promise.withResolvers<never>();
   wrongKey.promise.catch(() => {});
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let isInstallationChecked = false;
+
+  /** Whether the keys open what this database holds. The keys may be fine and still be another installation's. */
+  async function checkInstallation(): Promise<void> {
+    try {
+      const mistake = await findMistake();
+      isInstallationChecked = mistake === undefined;
+      if (mistake === undefined) return;
+      log.error("the installation's canary does not open", { reason: mistake });
+      wrongKey.reject(new Error(mistake));
+      stopped = true;
+    } catch (error) {
+      if (!stopped) log.warn("the installation's canary cannot be opened yet; not ready until it is", { err: error });
+    }
+  }
 
   async function ask(delayMs: number): Promise<void> {
     for (const keyId of [...waiting]) {
@@ -46,16 +70,22 @@ export function watchKms(kms: Kms, keyIds: readonly string[], log: Log): KmsWatc
         log.warn("KMS does not answer; not ready until it does", { keyId, err: error });
       }
     }
-    if (waiting.size === 0 || stopped) return;
+    if (waiting.size === 0 && !stopped) await checkInstallation();
+    if (isInstallationChecked || stopped) return;
     timer = setTimeout(() => void ask(Math.min(delayMs * 2, LAST_RETRY_MS)), delayMs).unref();
   }
   void ask(FIRST_RETRY_MS);
 
   return {
-    reasons: () => [...waiting].map((keyId) => `KMS key ${keyId} has not answered yet`),
+    reasons: () => [
+      ...[...waiting].map((keyId) => `KMS key ${keyId} has not answered yet`),
+      ...(waiting.size === 0 && !isInstallationChecked ? ["the installation's canary was not opened yet"] : []),
+    ],
     wrongKey: wrongKey.promise,
     isTrusted: (keyArn) =>
-      trusted.has(keyArn) || keyIds.some((keyId) => keyArn === keyId || keyArn.endsWith(`:key/${keyId}`)),
+      usableKmsKey(keyArn, [...trusted, ...keyIds]) !== undefined ||
+      keyIds.some((keyId) => keyArn.endsWith(`:key/${keyId}`)),
+    localArn: (keyArn) => usableKmsKey(keyArn, [...trusted, ...keyIds]) ?? keyArn,
     stop() {
       stopped = true;
       clearTimeout(timer);

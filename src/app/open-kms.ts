@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { refuse } from "../base/errors.ts";
 import type { Config } from "../config.ts";
 import { createAwsKms } from "../kms/aws.ts";
 import { startDevelopmentKms } from "../kms/development.ts";
-import type { Kms } from "../kms/kms.ts";
+import { type Kms, KmsError } from "../kms/kms.ts";
 
 /** A KMS client, the keys that it may use, and how it is closed. */
 export interface OpenKms {
@@ -33,4 +34,16 @@ export async function openKms({ kms, dataDir }: Pick<Config, "kms" | "dataDir">)
       await server.close();
     },
   };
+}
+
+/** The ARN that the active KMS key's id stands for at this moment. Throws KMS_UNAVAILABLE or KEY_UNREADABLE. */
+export async function activeKmsKeyArn(kms: Kms, activeKeyId: string): Promise<string> {
+  try {
+    return (await kms.describeKey(activeKeyId)).keyArn;
+  } catch (error) {
+    if (!(error instanceof KmsError) || error.failure === "unavailable") {
+      throw refuse("KMS_UNAVAILABLE", "The key management service does not answer; try again.");
+    }
+    throw refuse("KEY_UNREADABLE", "The key management service refuses the active KMS key.");
+  }
 }

@@ -16,6 +16,16 @@ export type AuditKind =
   | "prices.published"
   | "usage.recorded"
   | "data-key.created"
+  | "data-key.rewrapped"
+  | "data-keys.rewrap-begun"
+  | "data-keys.evicted"
+  | "account.key-rotated"
+  | "account.key-resealed"
+  | "account.head-renewed"
+  | "account.shredded"
+  | "record.refused"
+  | "vault.verified"
+  | "installation.sealed"
   | "service.started";
 
 /** One fact for the audit. Ids and words of ours only: never a secret, never another party's text. */

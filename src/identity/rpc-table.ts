@@ -20,6 +20,11 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.keyvault.v1.KeyVaultService/VerifyKey", ["settings", "admin"]],
   ["plori.keyvault.v1.KeyVaultService/ListKeys", ["settings", "auditor", "admin"]],
   ["plori.keyvault.v1.KeyVaultService/DeleteKey", ["settings", "admin"]],
+  ["plori.keyvault.v1.KeyVaultService/RewrapDataKeys", ["admin"]],
+  ["plori.keyvault.v1.KeyVaultService/RotateAccountKey", ["admin"]],
+  ["plori.keyvault.v1.KeyVaultService/ShredAccount", ["admin"]],
+  ["plori.keyvault.v1.KeyVaultService/EvictDataKeys", ["admin"]],
+  ["plori.keyvault.v1.KeyVaultService/VerifyVault", ["admin"]],
 
   ["plori.router.v1.RouterService/ResolveRoute", ["agent-host"]],
   ["plori.router.v1.RouterService/ReportOutcome", ["agent-host"]],

@@ -3,6 +3,7 @@ import type { Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 import type { Verdict } from "../providers/verdict.ts";
 import type { SealedRecord } from "../seal/ports.ts";
+import type { NewHead } from "./vault-ports.ts";
 
 /** How a key came to be here. */
 export type KeySource = "PASTED" | "ONE_CLICK";
@@ -59,6 +60,8 @@ export interface NewKey extends StoredKey {
   readonly probeDueMs: number;
   /** The id of the one-click connect that brought it: completed in the same transaction. */
   readonly completesConnect?: string;
+  /** The account's head with this key in it, stored in the same transaction. */
+  readonly head?: NewHead;
 }
 
 /** Names one version of a key. */
@@ -94,7 +97,8 @@ export interface KeyStore {
   /**
    * Stores a key durably, in one transaction with its mutation, in place of `replacesVersion`; the older version's sealed bytes are overwritten.
    * Returns the record as stored, or, for a repeated request id, the first answer. Returns "raced" and writes nothing when another version was stored
-   * since the caller looked (its version is taken, or `replacesVersion` is no longer current): look again and seal again.
+   * since the caller looked (its version is taken, or `replacesVersion` is no longer current), or when the head or the data key is no longer the
+   * account's newest: look again and seal again.
    */
   put(key: NewKey, mutation: Mutation): Promise<KeyRecord | "raced">;
   /**

@@ -4,6 +4,7 @@ import {
   GenerateDataKeyCommand,
   KMSClient,
   type KMSClientConfig,
+  ReEncryptCommand,
 } from "@aws-sdk/client-kms";
 import { takeKeyArn, takePlaintext, takeWrapped } from "./check-answer.ts";
 import { classifyKmsError } from "./classify-kms-error.ts";
@@ -114,6 +115,26 @@ export function createAwsKms(options: AwsKmsOptions = {}): Kms {
           }
         },
         (answer) => answer.Plaintext?.fill(0),
+      ),
+
+    reEncrypt: (sourceKeyArn, wrapped, destinationKeyId, context) =>
+      call(
+        (abortSignal) =>
+          client.send(
+            new ReEncryptCommand({
+              SourceKeyId: sourceKeyArn,
+              CiphertextBlob: wrapped,
+              SourceEncryptionContext: { ...context },
+              DestinationKeyId: destinationKeyId,
+              DestinationEncryptionContext: { ...context },
+            }),
+            { abortSignal },
+          ),
+        (answer) => {
+          takeKeyArn(answer.SourceKeyId, sourceKeyArn);
+          return { wrapped: takeWrapped(answer.CiphertextBlob), keyArn: takeKeyArn(answer.KeyId, destinationKeyId) };
+        },
+        () => {},
       ),
 
     describeKey: (keyId) =>

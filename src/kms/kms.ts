@@ -37,6 +37,16 @@ export interface Kms {
   generateDataKey(keyId: string, context: EncryptionContext): Promise<GeneratedDataKey>;
   /** Opens what `generateDataKey` wrapped. Refused as `corrupt` unless the KMS says that `keyArn` opened it and 32 bytes came out. The receiver wipes them. */
   decrypt(keyArn: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer>;
+  /**
+   * Wraps the data key inside `wrapped` anew under `destinationKeyId` (id, ARN or alias), same context; its plaintext never leaves the KMS.
+   * Refused as `corrupt` unless the KMS says that `sourceKeyArn` opened it.
+   */
+  reEncrypt(
+    sourceKeyArn: string,
+    wrapped: Uint8Array,
+    destinationKeyId: string,
+    context: EncryptionContext,
+  ): Promise<Pick<GeneratedDataKey, "wrapped" | "keyArn">>;
   /** The ARN that `keyId` stands for; throws `denied` when it cannot be used now. */
   describeKey(keyId: string): Promise<{ readonly keyArn: string }>;
   /** Closes its connections. */

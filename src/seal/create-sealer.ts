@@ -2,23 +2,28 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Secret } from "../base/secret.ts";
 import type { Kms } from "../kms/kms.ts";
+import { type AccountMacs, accountMac, isSameMac } from "./account-mac.ts";
 import { associatedData } from "./associated-data.ts";
 import { createCircuitBreaker } from "./circuit-breaker.ts";
-import { createDataKeyCache } from "./data-key-cache.ts";
+import { createDataKeyCache, type DataKeyCache } from "./data-key-cache.ts";
 import type { DataKeyEntry } from "./data-key-entry.ts";
 import { createDataKeyMaker, type DataKeyParts, fetchDataKey } from "./data-keys.ts";
 import { toSealFailure } from "./failures.ts";
 import { FINGERPRINT_KEY, fingerprintOf } from "./fingerprint.ts";
 import { createKmsGate } from "./kms-gate.ts";
+import type { DataKeyLifeCycle, Verification } from "./life-cycle.ts";
 import { SEAL_LIMITS, type SealLimits } from "./limits.ts";
 import { isKeyOfRecord, keyOfRecord, type OpenedRecordKey, openRecord } from "./open-record.ts";
 import type { DataKeyRef, DataKeyStore, RecordIdentity, SealedRecord } from "./ports.ts";
 import { corruptRecord, isDataKeyVersion, NONCE_BYTES, SALT_BYTES } from "./record.ts";
+import { rewrapDataKey } from "./rewrap-data-key.ts";
 import { sealRecord } from "./seal-record.ts";
 import type { Sealer } from "./sealer.ts";
 
-/** The data key id under which provider keys are sealed. */
-const RECORDS_KEY_ID = "records";
+/** The data key id under which provider keys are sealed, and with which MACs are made. */
+export const RECORDS_KEY_ID = "records";
+/** Data keys that a verification holds at once: it goes account by account, so that few are enough. */
+const VERIFICATION_DATA_KEYS_MAX = 64;
 
 /** What a sealer is made of. */
 export interface SealerOptions {
@@ -31,6 +36,8 @@ export interface SealerOptions {
   readonly clock: Clock;
   /** Whether a data key wrapped by this KMS key may be used. Absent: every one that the KMS opens for us. */
   readonly isTrustedKmsKey?: (keyArn: string) => boolean;
+  /** The ARN by which this Region knows a KMS key. Absent: the one that wrapped the data key. */
+  readonly localKmsKey?: (keyArn: string) => string;
   /** Numbers in [0, 1), for jitter only. */
   readonly random?: () => number;
   readonly limits?: Partial<SealLimits>;
@@ -47,20 +54,29 @@ export interface SealerStats {
 }
 
 /** A sealer over a KMS and a store of wrapped data keys, with its own cache of data keys. */
-export function createSealer(options: SealerOptions): Sealer & { stats(): SealerStats } {
+export function createSealer(
+  options: SealerOptions,
+): Sealer & AccountMacs & DataKeyLifeCycle & { stats(): SealerStats } {
   const { clock, environment } = options;
   const limits: SealLimits = { ...SEAL_LIMITS, ...options.limits };
   const random = options.random ?? Math.random;
   const breaker = createCircuitBreaker(clock, random, limits);
   const gate = createKmsGate(clock, breaker, limits);
-  const parts: DataKeyParts = { ...options, gate, isTrustedKmsKey: options.isTrustedKmsKey ?? (() => true) };
-  const cache = createDataKeyCache({
-    fetch: (ref) => fetchDataKey(parts, ref),
-    kmsIsDown: breaker.isOpen,
-    clock,
-    random,
-    limits,
-  });
+  const parts: DataKeyParts = {
+    ...options,
+    gate,
+    isTrustedKmsKey: options.isTrustedKmsKey ?? (() => true),
+    localKmsKey: options.localKmsKey ?? ((keyArn) => keyArn),
+  };
+  const openCache = (dataKeysMax: number): DataKeyCache =>
+    createDataKeyCache({
+      fetch: (ref) => fetchDataKey(parts, ref),
+      kmsIsDown: breaker.isOpen,
+      clock,
+      random,
+      limits: { ...limits, dataKeysMax },
+    });
+  const cache = openCache(limits.dataKeysMax);
   const maker = createDataKeyMaker(parts, cache);
   const stopSweeping = (options.every ?? everyUnattended)(limits.sweepEveryMs, cache.sweep);
 
@@ -76,7 +92,30 @@ export function createSealer(options: SealerOptions): Sealer & { stats(): Sealer
     return secret;
   }
 
+  /** Opening and checking by way of one cache. */
+  function through(keys: DataKeyCache): Pick<Verification, "open" | "verifyMac"> {
+    return {
+      async open(identity, record) {
+        try {
+          return openWith(await keys.get(dataKeyOf(identity, record)), identity, record);
+        } catch (error) {
+          throw toSealFailure(error);
+        }
+      },
+      async verifyMac(account, dataKeyVersion, bytes, mac) {
+        if (!isDataKeyVersion(dataKeyVersion)) return false;
+        try {
+          const { key, ref } = await keys.get({ account, dataKeyId: RECORDS_KEY_ID, dataKeyVersion });
+          return isSameMac(accountMac(key, environment, ref, bytes), mac);
+        } catch (error) {
+          throw toSealFailure(error);
+        }
+      },
+    };
+  }
+
   return {
+    ...through(cache),
     async seal(identity, secret) {
       try {
         const { key, ref } = await maker.newest(identity.account, RECORDS_KEY_ID);
@@ -96,12 +135,36 @@ export function createSealer(options: SealerOptions): Sealer & { stats(): Sealer
         throw toSealFailure(error);
       }
     },
-    async open(identity, record) {
+    async mac(account, bytes) {
       try {
-        return openWith(await cache.get(dataKeyOf(identity, record)), identity, record);
+        const { key, ref } = await maker.newest(account, RECORDS_KEY_ID);
+        return { dataKeyVersion: ref.dataKeyVersion, mac: accountMac(key, environment, ref, bytes) };
       } catch (error) {
         throw toSealFailure(error);
       }
+    },
+    async rotate(account) {
+      try {
+        return (await maker.next(account, RECORDS_KEY_ID)).ref.dataKeyVersion;
+      } catch (error) {
+        throw toSealFailure(error);
+      }
+    },
+    async rewrap(key) {
+      try {
+        return await rewrapDataKey(parts, key);
+      } catch (error) {
+        throw toSealFailure(error);
+      }
+    },
+    evictAll() {
+      const { size } = cache;
+      cache.evictAll();
+      return size;
+    },
+    openVerification() {
+      const own = openCache(VERIFICATION_DATA_KEYS_MAX);
+      return { ...through(own), close: own.close };
     },
     openWarm(identity, record) {
       const entry = cache.warm(dataKeyOf(identity, record));

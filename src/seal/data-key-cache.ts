@@ -17,6 +17,8 @@ export interface DataKeyCache {
   forget(ref: DataKeyRef): void;
   /** Forgets every key of the account, what is on its way included. */
   evict(account: string): void;
+  /** Forgets every key of every account, what is on its way included. */
+  evictAll(): void;
   /** Drops keys that are past their hard life. */
   sweep(): void;
   readonly size: number;
@@ -169,6 +171,11 @@ export function createDataKeyCache(parts: DataKeyCacheParts): DataKeyCache {
       for (const [name, entry] of entries) if (entry.ref.account === account) entries.delete(name);
       for (const [name, refusal] of refusals) if (refusal.account === account) refusals.delete(name);
       for (const [name, flight] of flights) if (flight.account === account) cancel(name, flight);
+    },
+    evictAll() {
+      for (const [name, flight] of flights) cancel(name, flight);
+      entries.clear();
+      refusals.clear();
     },
     sweep() {
       for (const [name, entry] of entries) if (ageMs(entry, clock) >= limits.hardLifeMs) entries.delete(name);

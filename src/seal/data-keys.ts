@@ -17,6 +17,8 @@ export interface DataKeyParts {
   readonly environment: string;
   readonly activeKmsKeyId: string;
   readonly isTrustedKmsKey: (keyArn: string) => boolean;
+  /** The ARN by which this Region knows a KMS key: itself, or the replica of a multi-Region key. */
+  readonly localKmsKey: (keyArn: string) => string;
 }
 
 /** Names a data key to KMS, which binds the wrapped key to it. It stands in CloudTrail for all to see, so: ids only. */
@@ -39,7 +41,9 @@ export async function fetchDataKey(parts: DataKeyParts, ref: DataKeyRef): Promis
   if (stored === undefined || !parts.isTrustedKmsKey(stored.kmsKeyArn)) throw corruptRecord();
   // The context names the key that was asked for, not the one that the store gave: a swapped row does not open.
   const context = encryptionContext(parts.environment, ref);
-  const plaintext = await parts.gate.run(() => parts.kms.decrypt(stored.kmsKeyArn, stored.wrapped, context));
+  const plaintext = await parts.gate.run(() =>
+    parts.kms.decrypt(parts.localKmsKey(stored.kmsKeyArn), stored.wrapped, context),
+  );
   try {
     return { key: createSecretKey(plaintext), wrapped: stored.wrapped };
   } finally {
@@ -51,6 +55,8 @@ export async function fetchDataKey(parts: DataKeyParts, ref: DataKeyRef): Promis
 export interface DataKeyMaker {
   /** The account's newest data key of that id, made if there is none yet. */
   newest(account: string, dataKeyId: string): Promise<DataKeyEntry>;
+  /** A further version of that id, which is the newest from now on. */
+  next(account: string, dataKeyId: string): Promise<DataKeyEntry>;
   /** That very data key, made if there is none yet. */
   findOrMake(ref: DataKeyRef): Promise<DataKeyEntry>;
 }
@@ -101,7 +107,14 @@ export function createDataKeyMaker(parts: DataKeyParts, cache: DataKeyCache): Da
   return {
     async newest(account, dataKeyId) {
       const stored = await parts.store.newest(account, dataKeyId);
-      return await unwrapped(stored ?? (await makeOnce({ account, dataKeyId, dataKeyVersion: 1 })));
+      if (stored !== undefined) return await unwrapped(stored);
+      // Not simply the first: the versions before it may have been destroyed, and records of theirs must never meet a key again.
+      const dataKeyVersion = (await parts.store.lastVersion(account, dataKeyId)) + 1;
+      return await unwrapped(await makeOnce({ account, dataKeyId, dataKeyVersion }));
+    },
+    async next(account, dataKeyId) {
+      const dataKeyVersion = (await parts.store.lastVersion(account, dataKeyId)) + 1;
+      return await unwrapped(await makeOnce({ account, dataKeyId, dataKeyVersion }));
     },
     async findOrMake(ref) {
       return cache.warm(ref) ?? (await unwrapped((await parts.store.find(ref)) ?? (await makeOnce(ref))));

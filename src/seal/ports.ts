@@ -21,9 +21,12 @@ export interface DataKeyStore {
   find(ref: DataKeyRef): Promise<WrappedDataKey | undefined>;
   /** The account's newest version of `dataKeyId`, the one that new records are sealed under, or undefined. */
   newest(account: string, dataKeyId: string): Promise<WrappedDataKey | undefined>;
+  /** The highest version of `dataKeyId` that the account ever had, destroyed ones included; 0 for none. A version is never used twice. */
+  lastVersion(account: string, dataKeyId: string): Promise<number>;
   /**
    * Stores a new data key durably unless the account has one of that id and version already.
    * Returns the one that is stored afterwards: a caller that lost the race must use that.
+   * Throws ETAG_MISMATCH for a version that was destroyed meanwhile.
    */
   insert(key: WrappedDataKey): Promise<WrappedDataKey>;
 }

@@ -137,6 +137,25 @@ export function kmsContract(name: string, open: () => Promise<KmsUnderTest>): vo
       }
     });
 
+    test("a data key that was wrapped anew under another key opens there, and only there, to the same bytes", async () => {
+      const { kms, keyArn, otherKeyArn } = under;
+      const made = await kms.generateDataKey(keyArn, CONTEXT);
+      const moved = await kms.reEncrypt(keyArn, made.wrapped, otherKeyArn, CONTEXT);
+      expect(moved.keyArn).toBe(otherKeyArn);
+      expect(await kms.decrypt(otherKeyArn, moved.wrapped, CONTEXT)).toEqual(made.plaintext);
+      await expectFailure(kms.decrypt(keyArn, moved.wrapped, CONTEXT), "denied", "IncorrectKeyException");
+      expect(await kms.decrypt(keyArn, made.wrapped, CONTEXT)).toEqual(made.plaintext);
+    });
+
+    test("wrapping anew needs the right source key, the right context and two usable keys", async () => {
+      const { kms, keyArn, otherKeyArn } = under;
+      const { wrapped } = await kms.generateDataKey(keyArn, CONTEXT);
+      await expectFailure(kms.reEncrypt(otherKeyArn, wrapped, keyArn, CONTEXT), "denied", "IncorrectKeyException");
+      await expectFailure(kms.reEncrypt(keyArn, wrapped, otherKeyArn, { app: "other" }), "corrupt");
+      await under.setState(otherKeyArn, "Disabled");
+      await expectFailure(kms.reEncrypt(keyArn, wrapped, otherKeyArn, CONTEXT), "denied", "DisabledException");
+    });
+
     test("an alias that was pointed elsewhere wraps under the new key, and what the old one wrapped still opens", async () => {
       const { kms, keyArn, otherKeyArn, alias } = under;
       const before = await kms.generateDataKey(alias, CONTEXT);

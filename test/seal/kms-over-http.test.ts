@@ -23,6 +23,8 @@ afterEach(() => under.close());
 const kms: Kms = {
   generateDataKey: (keyId, context) => client.generateDataKey(keyId, context),
   decrypt: (keyArn, wrapped, context) => client.decrypt(keyArn, wrapped, context),
+  reEncrypt: (sourceKeyArn, wrapped, destinationKeyId, context) =>
+    client.reEncrypt(sourceKeyArn, wrapped, destinationKeyId, context),
   describeKey: (keyId) => client.describeKey(keyId),
   close() {},
 };

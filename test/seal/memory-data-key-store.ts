@@ -11,6 +11,10 @@ export function createMemoryDataKeyStore(): DataKeyStore & { readonly rows: Map<
       const versions = [...rows.values()].filter((row) => row.account === account && row.dataKeyId === dataKeyId);
       return versions.sort((a, b) => b.dataKeyVersion - a.dataKeyVersion)[0];
     },
+    async lastVersion(account, dataKeyId) {
+      const versions = [...rows.values()].filter((row) => row.account === account && row.dataKeyId === dataKeyId);
+      return Math.max(0, ...versions.map((row) => row.dataKeyVersion));
+    },
     async insert(key) {
       const name = dataKeyName(key);
       const stored = rows.get(name) ?? { ...key, wrapped: Uint8Array.from(key.wrapped) };

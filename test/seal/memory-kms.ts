@@ -6,7 +6,7 @@ import { type Kms, KmsError, type KmsFailure } from "../../src/kms/kms.ts";
 export interface MemoryKms extends Kms {
   readonly keyring: ReturnType<typeof createDevelopmentKeyring>;
   readonly keyArn: string;
-  readonly calls: { generateDataKey: number; decrypt: number };
+  readonly calls: { generateDataKey: number; decrypt: number; reEncrypt: number };
   /** Every plaintext that it handed out, to see whether it was wiped. */
   readonly handedOut: Buffer[];
   /** While set, every call fails like this. */
@@ -43,7 +43,7 @@ export function createMemoryKms(): MemoryKms {
   const kms: MemoryKms = {
     keyring,
     keyArn: keyring.keys[0]?.keyArn ?? "",
-    calls: { generateDataKey: 0, decrypt: 0 },
+    calls: { generateDataKey: 0, decrypt: 0, reEncrypt: 0 },
     handedOut: [],
     failure: undefined,
     get peak() {
@@ -68,6 +68,13 @@ export function createMemoryKms(): MemoryKms {
         const { plaintext } = keyring.decrypt(keyArn, Buffer.from(wrapped), context);
         kms.handedOut.push(plaintext);
         return plaintext;
+      });
+    },
+    reEncrypt(sourceKeyArn, wrapped, destinationKeyId, context) {
+      kms.calls.reEncrypt += 1;
+      return answer(() => {
+        const { plaintext } = keyring.decrypt(sourceKeyArn, Buffer.from(wrapped), context);
+        return keyring.encrypt(destinationKeyId, plaintext, context);
       });
     },
     describeKey: (keyId) => answer(() => ({ keyArn: keyring.find(keyId).keyArn })),

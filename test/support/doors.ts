@@ -13,6 +13,10 @@ function notUnderTest(): Promise<never> {
   return Promise.reject(new Error("not under test"));
 }
 
+async function* notStreamedUnderTest(): AsyncGenerator<never> {
+  yield await notUnderTest();
+}
+
 /** Handlers of which only the given ones do something. */
 export function fakeHandlers(some: SomeHandlers): Handlers {
   return {
@@ -25,6 +29,11 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       verifyKey: notUnderTest,
       listKeys: notUnderTest,
       deleteKey: notUnderTest,
+      rewrapDataKeys: notStreamedUnderTest,
+      rotateAccountKey: notUnderTest,
+      shredAccount: notUnderTest,
+      evictDataKeys: notUnderTest,
+      verifyVault: notStreamedUnderTest,
       ...some.keyVault,
     },
     router: {

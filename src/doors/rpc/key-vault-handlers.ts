@@ -20,18 +20,20 @@ import { type VerifyKeyDeps, verifyKey } from "../../keyvault/verify-key.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { keyMessage } from "./key-message.ts";
 import { createOpenRouterConnectHandlers, type OpenRouterConnectDeps } from "./openrouter-connect-handlers.ts";
+import { createVaultLifeCycleHandlers, type VaultLifeCycleDeps } from "./vault-life-cycle-handlers.ts";
 import { providerNumber, readProvider } from "./words.ts";
 
 /** What KeyVault's verbs need together. */
 export type KeyVaultDeps = ConnectKeyDeps &
   DeleteKeyDeps &
   VerifyKeyDeps &
-  OpenRouterConnectDeps & { readonly keys: KeyStore };
+  OpenRouterConnectDeps & { readonly keys: KeyStore; readonly lifeCycle: VaultLifeCycleDeps };
 
 /** KeyVault's RPCs: messages in, verbs called, messages out. */
 export function createKeyVaultHandlers(deps: KeyVaultDeps): ServiceHandlers<typeof KeyVaultService> {
   return {
     ...createOpenRouterConnectHandlers(deps),
+    ...createVaultLifeCycleHandlers(deps.lifeCycle),
     async listProviders() {
       const providers = listProviders().map((summary) =>
         create(ProviderInfoSchema, { ...summary, provider: providerNumber(summary.provider) }),

@@ -2,10 +2,15 @@ import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-c
 import { appendAudit } from "./writes/append-audit.ts";
 import { beginConnect, claimConnect, endConnect, sweepConnects } from "./writes/connects.ts";
 import { insertDataKey } from "./writes/insert-data-key.ts";
+import { setCanary } from "./writes/installation.ts";
 import { deferKeyProbe, setKeyState } from "./writes/key-states.ts";
 import { deleteKey, noteKeysUsed, putKey } from "./writes/keys.ts";
 import { placeAgents, removeAgents } from "./writes/placements.ts";
 import { release } from "./writes/release.ts";
+import { beginRotation, endRotation, resealKey } from "./writes/rotation.ts";
+import { shredAccount } from "./writes/shred.ts";
+import { recordOnly, swapDataKey } from "./writes/swap-data-key.ts";
+import { renewHead } from "./writes/vault-head.ts";
 
 /**
  * Everything that the writing thread can do, by name. An executor runs inside the batch's transaction; it refuses by throwing `PloriError` before its
@@ -30,6 +35,14 @@ export const EXECUTORS = {
   recordUsage,
   publishPrices,
   sweepHolds,
+  renewHead,
+  beginRotation,
+  resealKey,
+  endRotation,
+  swapDataKey,
+  recordOnly,
+  shredAccount,
+  setCanary,
 } as const;
 
 /** The name of something that the writing thread can do. */

@@ -4,7 +4,15 @@ import type { KeyUses } from "./key-uses.ts";
 import type { Connection } from "./open-database.ts";
 import { answerKey, readAnswer, SELECT_ANSWER } from "./requests.ts";
 import { RowCache } from "./row-cache.ts";
-import { KEY_COLUMNS, type KeyRow, SEALED_COLUMNS, type SealedRow, toKeyRecord, toSealedRecord } from "./rows.ts";
+import {
+  IS_READABLE,
+  KEY_COLUMNS,
+  type KeyRow,
+  SEALED_COLUMNS,
+  type SealedRow,
+  toKeyRecord,
+  toSealedRecord,
+} from "./rows.ts";
 import type { Writer } from "./writer.ts";
 
 /** Accounts whose keys are kept in memory (sealed, as they are in the table). */
@@ -15,13 +23,13 @@ export function createKeyStore(
   reader: Connection,
   writer: Writer,
   uses: KeyUses,
-): { keyStore: KeyStore; directory: KeyDirectory } {
+): { keyStore: KeyStore; directory: KeyDirectory; forget: (account: string) => void } {
   const selectOne = reader.prepare(`SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`);
   const selectPage = reader.prepare(
-    `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id > ? ORDER BY key_id LIMIT ?`,
+    `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id > ? AND ${IS_READABLE} ORDER BY key_id LIMIT ?`,
   );
   const selectSealed = reader.prepare(
-    `SELECT ${KEY_COLUMNS}, ${SEALED_COLUMNS} FROM provider_key WHERE account = ? ORDER BY key_id`,
+    `SELECT ${KEY_COLUMNS}, ${SEALED_COLUMNS} FROM provider_key WHERE account = ? AND ${IS_READABLE} ORDER BY key_id`,
   );
   const selectVersion = reader.prepare(
     "SELECT last_version AS lastVersion FROM key_version WHERE account = ? AND provider = ?",
@@ -85,7 +93,11 @@ export function createKeyStore(
       return readAnswer(selectAnswer.get(...answerKey(request)), request)?.answer as KeyRecord | undefined;
     },
   };
-  return { keyStore, directory: { keysOf: async (account) => cache.get(account) ?? [] } };
+  return {
+    keyStore,
+    directory: { keysOf: async (account) => cache.get(account) ?? [] },
+    forget: (account) => cache.forget(account),
+  };
 }
 
 function toRoutableKey(row: KeyRow & SealedRow): RoutableKey {

@@ -45,6 +45,19 @@ export function openReader(path: string): Connection {
   return db;
 }
 
+/**
+ * Writes the write-ahead log back and cuts it to nothing, so that no overwritten page is left in it. False when a reader or the disk held it up.
+ * Must not be called inside a transaction.
+ */
+export function truncateLog(db: Connection): boolean {
+  try {
+    const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: bigint }];
+    return result.busy === 0n;
+  } catch {
+    return false;
+  }
+}
+
 /** Throws unless the connection's settings, read back, promise that a commit survives a power failure. */
 export function assertDurable(db: Connection): void {
   const journal = db.pragma("journal_mode", { simple: true });

@@ -3,12 +3,15 @@ import { dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { ConnectStore } from "../../keyvault/connect-ports.ts";
+import type { InstallationStore } from "../../keyvault/installation.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
+import type { VaultStore } from "../../keyvault/vault-ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import type { KeyDirectory, PlacementStore, ReleaseLog, RouteLog } from "../../router/ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
 import { createConnectStore } from "./connect-store.ts";
 import { createDataKeyStore } from "./data-key-store.ts";
+import { createInstallationStore } from "./installation-store.ts";
 import { createKeyStore } from "./key-store.ts";
 import { KeyUses } from "./key-uses.ts";
 import { createLedgerStore } from "./ledger-store.ts";
@@ -18,6 +21,7 @@ import { lockDatabase } from "./process-lock.ts";
 import { recoverKeyUses } from "./recover-key-uses.ts";
 import { createDenialLog, createReleaseLog, type DenialLog } from "./release-log.ts";
 import { createRouteLog } from "./route-log.ts";
+import { createVaultStore } from "./vault-store.ts";
 import { startWriter, type Writer } from "./writer.ts";
 
 /** How often the times of last use are written down, in milliseconds. */
@@ -31,6 +35,8 @@ export interface SqliteStore {
   readonly keys: KeyStore;
   readonly directory: KeyDirectory;
   readonly connects: ConnectStore;
+  readonly vault: VaultStore;
+  readonly installation: InstallationStore;
   readonly placements: PlacementStore;
   readonly releases: ReleaseLog;
   readonly routes: RouteLog;
@@ -52,7 +58,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
     // Twice the interval: a write that was under way when the process ended counts as not written.
     recoverKeyUses(reader, uses, 2 * KEY_USES_FLUSH_MS);
     const denials = createDenialLog(writer, log);
-    const { keyStore, directory } = createKeyStore(reader, writer, uses);
+    const { keyStore, directory, forget } = createKeyStore(reader, writer, uses);
 
     async function flushUses(): Promise<void> {
       for (let batch = uses.take(KEY_USES_BATCH_MAX); batch.length > 0; batch = uses.take(KEY_USES_BATCH_MAX)) {
@@ -69,6 +75,8 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       keys: keyStore,
       directory,
       connects: createConnectStore(reader, writer),
+      installation: createInstallationStore(reader, writer),
+      vault: createVaultStore(reader, writer, forget),
       placements: createPlacementStore(reader, writer),
       ledger: createLedgerStore(reader, writer, clock),
       releases: createReleaseLog(writer, uses, denials),

@@ -1,3 +1,4 @@
+import { refuse } from "../../base/errors.ts";
 import { PROVIDERS, type Provider } from "../../base/provider.ts";
 import type { KeyLimits, KeyRecord, KeySource, KeyState } from "../../keyvault/ports.ts";
 import type { Placement } from "../../router/ports.ts";
@@ -20,6 +21,16 @@ export interface DataKeyRow {
 /** A row as the seal floor knows it. */
 export function toWrappedDataKey(row: DataKeyRow): WrappedDataKey {
   return { ...row, dataKeyVersion: Number(row.dataKeyVersion), createMs: Number(row.createMs) };
+}
+
+/** Selects the highest version of a data key that an account ever had; `lastDataKeyVersion` reads its row. */
+export const SELECT_LAST_DATA_KEY =
+  "SELECT max(coalesce((SELECT max(data_key_version) FROM data_key WHERE account = @account AND data_key_id = @dataKeyId), 0), " +
+  "coalesce((SELECT last_version FROM data_key_destroyed WHERE account = @account AND data_key_id = @dataKeyId), 0)) AS lastVersion";
+
+/** What `SELECT_LAST_DATA_KEY` found. */
+export function lastDataKeyVersion(row: unknown): number {
+  return Number((row as { lastVersion: bigint }).lastVersion);
 }
 
 /** The columns of a key without its sealed bytes. */
@@ -101,10 +112,13 @@ function toLimits(row: KeyRow): KeyLimits | undefined {
   };
 }
 
-/** The stored slug as a provider. */
+/** Holds for rows that name a provider of ours. One that does not was not written by this service, and must not break a list of others. */
+export const IS_READABLE = `provider IN (${PROVIDERS.map((provider) => `'${provider}'`).join(", ")})`;
+
+/** The stored slug as a provider. Throws RECORD_CORRUPT for one that this version does not know. */
 export function toProvider(slug: string): Provider {
   const provider = PROVIDERS.find((known) => known === slug);
-  if (provider === undefined) throw new Error("a stored provider is none that this version knows");
+  if (provider === undefined) throw refuse("RECORD_CORRUPT", "A stored key names a provider that does not exist.");
   return provider;
 }
 

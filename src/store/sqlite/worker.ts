@@ -1,8 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../base/errors.ts";
 import { migrate } from "./migrate.ts";
-import { openWriter } from "./open-database.ts";
-import type { Batch, WorkerMessage, WorkerOptions } from "./protocol.ts";
+import { openWriter, truncateLog } from "./open-database.ts";
+import type { Batch, WorkerMessage, WorkerOptions, WorkerOrder } from "./protocol.ts";
 import { runBatch } from "./run-batch.ts";
 import { WriteTransaction } from "./write-transaction.ts";
 
@@ -16,12 +16,18 @@ function main(): void {
   const options = workerData as WorkerOptions;
   const db = openWriter(options.path);
   migrate(db, options.nowMs);
+  // A process that died right after it destroyed something may have left the bytes in the log.
+  truncateLog(db);
   const tx = new WriteTransaction(db);
   const send = (message: WorkerMessage): void => port.postMessage(message);
-  port.on("message", (message: Batch | "close") => {
+  port.on("message", (message: Batch | WorkerOrder) => {
     if (message === "close") {
       db.close();
       port.close();
+      return;
+    }
+    if (message === "truncate-log") {
+      send({ kind: "truncated", isWhole: truncateLog(db) });
       return;
     }
     try {

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import { PloriError, refuse } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CommandAnswer, CommandInput, CommandName } from "./executors.ts";
-import type { Batch, CommandResult, WorkerMessage, WorkerOptions } from "./protocol.ts";
+import type { Batch, CommandResult, WorkerMessage, WorkerOptions, WorkerOrder } from "./protocol.ts";
 
 /** Most commands in one transaction: larger ones only add latency. */
 const BATCH_MAX = 500;
@@ -25,6 +25,8 @@ interface Waiting {
 export interface Writer {
   /** Runs a command durably: resolves after the commit. Rejects with the command's refusal, or OVERLOADED, DRAINING, STORAGE_FULL, INTERNAL. */
   submit<N extends CommandName>(name: N, input: CommandInput<N>): Promise<CommandAnswer<N>>;
+  /** Has the write-ahead log written back and cut to nothing, after everything that is on its way. False when a reader held it up, or while closing. */
+  truncateLog(): Promise<boolean>;
   /** Commands that wait or run. */
   readonly depth: number;
   /** Rejects, once, when nothing more can be acknowledged: the disk lied or the thread died. The process should end. */
@@ -41,6 +43,7 @@ export async function startWriter(path: string, clock: Clock, log: Log): Promise
   const options: WorkerOptions = { path, nowMs: clock.nowMs() };
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options, env: {}, execArgv: [] });
   const queue: Waiting[] = [];
+  const truncating: ((isWhole: boolean) => void)[] = [];
   const inFlight: Waiting[][] = [];
   let closing = false;
   let dispatchScheduled = false;
@@ -82,12 +85,14 @@ export async function startWriter(path: string, clock: Clock, log: Log): Promise
     closing = true;
     for (const waiting of [...inFlight.flat(), ...queue]) waiting.reject(error);
     inFlight.length = queue.length = 0;
+    for (const resolve of truncating.splice(0)) resolve(false);
     broken.reject(error);
     idle?.();
   }
 
   worker.on("message", (message: WorkerMessage) => {
     if (message.kind === "done") settle(message.results);
+    else if (message.kind === "truncated") truncating.shift()?.(message.isWhole);
     else if (message.kind === "fatal") fail(message.message);
   });
   worker.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
@@ -109,6 +114,13 @@ export async function startWriter(path: string, clock: Clock, log: Log): Promise
           dispatchScheduled = true;
           setImmediate(dispatch);
         }
+      });
+    },
+    truncateLog() {
+      if (closing) return Promise.resolve(false);
+      return new Promise<boolean>((resolve) => {
+        truncating.push(resolve);
+        worker.postMessage("truncate-log" satisfies WorkerOrder);
       });
     },
     get depth() {

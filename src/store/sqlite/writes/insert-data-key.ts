@@ -1,6 +1,8 @@
+import { refuse } from "../../../base/errors.ts";
 import type { WrappedDataKey } from "../../../seal/ports.ts";
 import { DATA_KEY_COLUMNS, type DataKeyRow, toWrappedDataKey } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
+import { noteRotation } from "./rotation.ts";
 
 /** Stores a data key unless the account has one of that id and version. Returns the stored one. */
 export function insertDataKey(tx: WriteTransaction, key: WrappedDataKey): WrappedDataKey {
@@ -11,6 +13,15 @@ export function insertDataKey(tx: WriteTransaction, key: WrappedDataKey): Wrappe
     key.dataKeyVersion,
   );
   if (stored !== undefined) return toWrappedDataKey(stored as DataKeyRow);
+  const destroyed = tx.get(
+    "SELECT 1 FROM data_key_destroyed WHERE account = ? AND data_key_id = ? AND last_version >= ?",
+    key.account,
+    key.dataKeyId,
+    key.dataKeyVersion,
+  );
+  if (destroyed !== undefined) {
+    throw refuse("ETAG_MISMATCH", "The account's data keys were destroyed meanwhile; nothing was stored. Call again.");
+  }
   tx.run(
     "INSERT INTO data_key (account, data_key_id, data_key_version, kms_key_arn, wrapped, create_ms) VALUES (?, ?, ?, ?, ?, ?)",
     key.account,
@@ -20,6 +31,7 @@ export function insertDataKey(tx: WriteTransaction, key: WrappedDataKey): Wrappe
     key.wrapped,
     key.createMs,
   );
+  noteRotation(tx, key);
   tx.audit({
     kind: "data-key.created",
     timeMs: tx.nowMs,

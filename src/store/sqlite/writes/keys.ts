@@ -1,10 +1,12 @@
 import type { Mutation } from "../../../audit/mutation.ts";
 import { refuse } from "../../../base/errors.ts";
 import { etagOf, type KeyRecord, keyName, type NewKey } from "../../../keyvault/ports.ts";
-import { KEY_COLUMNS, type KeyRow, toKeyRecord } from "../rows.ts";
+import type { SealedRecord } from "../../../seal/ports.ts";
+import { KEY_COLUMNS, type KeyRow, lastDataKeyVersion, SELECT_LAST_DATA_KEY, toKeyRecord } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
 import { completeConnect } from "./connects.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
+import { isCurrentHead, mutationWithEpoch, noteRemoval, writeHead } from "./vault-head.ts";
 
 const SELECT_KEY = `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`;
 
@@ -36,6 +38,8 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
   ) as { lastVersion: bigint } | undefined;
   if (Number(current?.version ?? 0n) !== replacesVersion) return "raced";
   if (Number(counter?.lastVersion ?? 0n) + 1 !== record.version) return "raced";
+  if (key.head !== undefined && !isCurrentHead(tx, key.head)) return "raced";
+  if (!isNewestDataKey(tx, record.account, sealed)) return "raced";
   tx.run(COUNT_VERSION, record.account, record.provider, record.version);
   tx.run(
     REPLACE_KEY,
@@ -63,8 +67,22 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     probeDueMs,
   );
   if (key.completesConnect !== undefined) completeConnect(tx, record.account, key.completesConnect);
-  recordMutation(tx, mutation, record);
+  if (key.head !== undefined) writeHead(tx, key.head);
+  recordMutation(tx, mutationWithEpoch(mutation, key.head), record);
   return record;
+}
+
+/** False when the record was sealed under a data key that is not the account's newest any more, or that was destroyed. */
+function isNewestDataKey(tx: WriteTransaction, account: string, sealed: SealedRecord): boolean {
+  const last = lastDataKeyVersion(tx.get(SELECT_LAST_DATA_KEY, { account, dataKeyId: sealed.dataKeyId }));
+  if (last > sealed.dataKeyVersion) return false;
+  const destroyed = tx.get(
+    "SELECT 1 FROM data_key_destroyed WHERE account = ? AND data_key_id = ? AND last_version >= ?",
+    account,
+    sealed.dataKeyId,
+    sealed.dataKeyVersion,
+  );
+  return destroyed === undefined;
 }
 
 /** A key to remove, with its mutation. */
@@ -91,6 +109,7 @@ export function deleteKey(tx: WriteTransaction, { account, keyId, etag, mutation
     });
   }
   tx.run("DELETE FROM provider_key WHERE account = ? AND key_id = ?", account, keyId);
+  noteRemoval(tx, account, { keyId, version: record.version });
   recordMutation(tx, mutation, record);
   return record;
 }

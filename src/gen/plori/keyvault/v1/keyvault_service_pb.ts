@@ -8,6 +8,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Key, ProviderInfo } from "./keyvault_pb.ts";
 import { file_plori_keyvault_v1_keyvault } from "./keyvault_pb.ts";
+import type { DataKeyFailure, VaultFinding } from "./vault_pb.ts";
+import { file_plori_keyvault_v1_vault } from "./vault_pb.ts";
 import type { Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file plori/keyvault/v1/keyvault_service.proto.
  */
 export const file_plori_keyvault_v1_keyvault_service: GenFile = /*@__PURE__*/
-  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIsABChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkSDgoGa2V5X2lkGAcgASgJEg0KBWhvc3RzGAggAygJIjkKEkNvbm5lY3RLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkibgodQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIZCgxjYWxsYmFja191cmwYAiABKAlCA4ABARISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIoUBCh5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2USHgoRYXV0aG9yaXphdGlvbl91cmwYASABKAlCA4ABARISCgpjb25uZWN0X2lkGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ9CiBDb21wbGV0ZU9wZW5Sb3V0ZXJDb25uZWN0UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCmNvbm5lY3RfaWQYAiABKAkSEQoEY29kZRgDIAEoCUIDgAEBEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiSAohQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJbCg1HZXRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEg4KBmtleV9pZBgDIAEoCSI1Cg5HZXRLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkigQEKEFZlcmlmeUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZrZXlfaWQYBSABKAkiOAoRVmVyaWZ5S2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5IkkKD0xpc3RLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlEKEExpc3RLZXlzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKEERlbGV0ZUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDAoEZXRhZxgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEg4KBmtleV9pZBgGIAEoCSI4ChFEZWxldGVLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkyvAYKD0tleVZhdWx0U2VydmljZRJkCg1MaXN0UHJvdmlkZXJzEicucGxvcmkua2V5dmF1bHQudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaKC5wbG9yaS5rZXl2YXVsdC52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiABJbCgpDb25uZWN0S2V5EiQucGxvcmkua2V5dmF1bHQudjEuQ29ubmVjdEtleVJlcXVlc3QaJS5wbG9yaS5rZXl2YXVsdC52MS5Db25uZWN0S2V5UmVzcG9uc2UiABJ/ChZCZWdpbk9wZW5Sb3V0ZXJDb25uZWN0EjAucGxvcmkua2V5dmF1bHQudjEuQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QaMS5wbG9yaS5rZXl2YXVsdC52MS5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2UiABKIAQoZQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdBIzLnBsb3JpLmtleXZhdWx0LnYxLkNvbXBsZXRlT3BlblJvdXRlckNvbm5lY3RSZXF1ZXN0GjQucGxvcmkua2V5dmF1bHQudjEuQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlIgASTwoGR2V0S2V5EiAucGxvcmkua2V5dmF1bHQudjEuR2V0S2V5UmVxdWVzdBohLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlc3BvbnNlIgASWAoJVmVyaWZ5S2V5EiMucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5S2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeUtleVJlc3BvbnNlIgASVQoITGlzdEtleXMSIi5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1JlcXVlc3QaIy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1Jlc3BvbnNlIgASWAoJRGVsZXRlS2V5EiMucGxvcmkua2V5dmF1bHQudjEuRGVsZXRlS2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_type_v1_type]);
+  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIsABChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkSDgoGa2V5X2lkGAcgASgJEg0KBWhvc3RzGAggAygJIjkKEkNvbm5lY3RLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkibgodQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIZCgxjYWxsYmFja191cmwYAiABKAlCA4ABARISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIoUBCh5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2USHgoRYXV0aG9yaXphdGlvbl91cmwYASABKAlCA4ABARISCgpjb25uZWN0X2lkGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ9CiBDb21wbGV0ZU9wZW5Sb3V0ZXJDb25uZWN0UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCmNvbm5lY3RfaWQYAiABKAkSEQoEY29kZRgDIAEoCUIDgAEBEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiSAohQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJbCg1HZXRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEg4KBmtleV9pZBgDIAEoCSI1Cg5HZXRLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkigQEKEFZlcmlmeUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZrZXlfaWQYBSABKAkiOAoRVmVyaWZ5S2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5IkkKD0xpc3RLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlEKEExpc3RLZXlzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKEERlbGV0ZUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDAoEZXRhZxgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEg4KBmtleV9pZBgGIAEoCSI4ChFEZWxldGVLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkiOgoVUmV3cmFwRGF0YUtleXNSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFYWN0b3IYAiABKAkiuAEKFlJld3JhcERhdGFLZXlzUmVzcG9uc2USEwoLa21zX2tleV9hcm4YASABKAkSFwoPcmV3cmFwcGVkX2NvdW50GAIgASgDEhQKDGZhaWxlZF9jb3VudBgDIAEoAxIXCg9yZW1haW5pbmdfY291bnQYBCABKAMSMwoIZmFpbHVyZXMYBSADKAsyIS5wbG9yaS5rZXl2YXVsdC52MS5EYXRhS2V5RmFpbHVyZRIMCgRkb25lGAYgASgIIk0KF1JvdGF0ZUFjY291bnRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSJKChhSb3RhdGVBY2NvdW50S2V5UmVzcG9uc2USGAoQZGF0YV9rZXlfdmVyc2lvbhgBIAEoAxIUCgxyZWNvcmRfY291bnQYAiABKAMihAEKE1NocmVkQWNjb3VudFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIMCgRldGFnGAIgASgJEhQKDGNvbmZpcm1hdGlvbhgDIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkiZgoUU2hyZWRBY2NvdW50UmVzcG9uc2USEQoJa2V5X2NvdW50GAEgASgDEhYKDmRhdGFfa2V5X2NvdW50GAIgASgDEgwKBGV0YWcYAyABKAkSFQoNbG9nX3RydW5jYXRlZBgEIAEoCCJKChRFdmljdERhdGFLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiFwoVRXZpY3REYXRhS2V5c1Jlc3BvbnNlIiMKElZlcmlmeVZhdWx0UmVxdWVzdBINCgVhY3RvchgBIAEoCSKVAQoTVmVyaWZ5VmF1bHRSZXNwb25zZRIVCg1jaGVja2VkX2NvdW50GAEgASgDEhMKC2ZhdWx0X2NvdW50GAIgASgDEhEKCWtleV9jb3VudBgDIAEoAxIxCghmaW5kaW5ncxgEIAMoCzIfLnBsb3JpLmtleXZhdWx0LnYxLlZhdWx0RmluZGluZxIMCgRkb25lGAUgASgIMsEKCg9LZXlWYXVsdFNlcnZpY2USZAoNTGlzdFByb3ZpZGVycxInLnBsb3JpLmtleXZhdWx0LnYxLkxpc3RQcm92aWRlcnNSZXF1ZXN0GigucGxvcmkua2V5dmF1bHQudjEuTGlzdFByb3ZpZGVyc1Jlc3BvbnNlIgASWwoKQ29ubmVjdEtleRIkLnBsb3JpLmtleXZhdWx0LnYxLkNvbm5lY3RLZXlSZXF1ZXN0GiUucGxvcmkua2V5dmF1bHQudjEuQ29ubmVjdEtleVJlc3BvbnNlIgASfwoWQmVnaW5PcGVuUm91dGVyQ29ubmVjdBIwLnBsb3JpLmtleXZhdWx0LnYxLkJlZ2luT3BlblJvdXRlckNvbm5lY3RSZXF1ZXN0GjEucGxvcmkua2V5dmF1bHQudjEuQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlIgASiAEKGUNvbXBsZXRlT3BlblJvdXRlckNvbm5lY3QSMy5wbG9yaS5rZXl2YXVsdC52MS5Db21wbGV0ZU9wZW5Sb3V0ZXJDb25uZWN0UmVxdWVzdBo0LnBsb3JpLmtleXZhdWx0LnYxLkNvbXBsZXRlT3BlblJvdXRlckNvbm5lY3RSZXNwb25zZSIAEk8KBkdldEtleRIgLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlcXVlc3QaIS5wbG9yaS5rZXl2YXVsdC52MS5HZXRLZXlSZXNwb25zZSIAElgKCVZlcmlmeUtleRIjLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeUtleVJlcXVlc3QaJC5wbG9yaS5rZXl2YXVsdC52MS5WZXJpZnlLZXlSZXNwb25zZSIAElUKCExpc3RLZXlzEiIucGxvcmkua2V5dmF1bHQudjEuTGlzdEtleXNSZXF1ZXN0GiMucGxvcmkua2V5dmF1bHQudjEuTGlzdEtleXNSZXNwb25zZSIAElgKCURlbGV0ZUtleRIjLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlcXVlc3QaJC5wbG9yaS5rZXl2YXVsdC52MS5EZWxldGVLZXlSZXNwb25zZSIAEmkKDlJld3JhcERhdGFLZXlzEigucGxvcmkua2V5dmF1bHQudjEuUmV3cmFwRGF0YUtleXNSZXF1ZXN0GikucGxvcmkua2V5dmF1bHQudjEuUmV3cmFwRGF0YUtleXNSZXNwb25zZSIAMAESbQoQUm90YXRlQWNjb3VudEtleRIqLnBsb3JpLmtleXZhdWx0LnYxLlJvdGF0ZUFjY291bnRLZXlSZXF1ZXN0GisucGxvcmkua2V5dmF1bHQudjEuUm90YXRlQWNjb3VudEtleVJlc3BvbnNlIgASYQoMU2hyZWRBY2NvdW50EiYucGxvcmkua2V5dmF1bHQudjEuU2hyZWRBY2NvdW50UmVxdWVzdBonLnBsb3JpLmtleXZhdWx0LnYxLlNocmVkQWNjb3VudFJlc3BvbnNlIgASZAoNRXZpY3REYXRhS2V5cxInLnBsb3JpLmtleXZhdWx0LnYxLkV2aWN0RGF0YUtleXNSZXF1ZXN0GigucGxvcmkua2V5dmF1bHQudjEuRXZpY3REYXRhS2V5c1Jlc3BvbnNlIgASYAoLVmVyaWZ5VmF1bHQSJS5wbG9yaS5rZXl2YXVsdC52MS5WZXJpZnlWYXVsdFJlcXVlc3QaJi5wbG9yaS5rZXl2YXVsdC52MS5WZXJpZnlWYXVsdFJlc3BvbnNlIgAwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_keyvault_v1_vault, file_plori_type_v1_type]);
 
 /**
  * Asks for the supported providers.
@@ -562,6 +564,371 @@ export const DeleteKeyResponseSchema: GenMessage<DeleteKeyResponse> = /*@__PURE_
   messageDesc(file_plori_keyvault_v1_keyvault_service, 15);
 
 /**
+ * Wraps data keys anew.
+ *
+ * @generated from message plori.keyvault.v1.RewrapDataKeysRequest
+ */
+export type RewrapDataKeysRequest = Message<"plori.keyvault.v1.RewrapDataKeysRequest"> & {
+  /**
+   * Optional UUID. Calling again is harmless in any case; with another payload it is refused.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.RewrapDataKeysRequest.
+ * Use `create(RewrapDataKeysRequestSchema)` to create a new message.
+ */
+export const RewrapDataKeysRequestSchema: GenMessage<RewrapDataKeysRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 16);
+
+/**
+ * How far it has come. The last one says `done`.
+ *
+ * @generated from message plori.keyvault.v1.RewrapDataKeysResponse
+ */
+export type RewrapDataKeysResponse = Message<"plori.keyvault.v1.RewrapDataKeysResponse"> & {
+  /**
+   * The ARN of the active KMS key.
+   *
+   * @generated from field: string kms_key_arn = 1;
+   */
+  kmsKeyArn: string;
+
+  /**
+   * Data keys wrapped anew by this call.
+   *
+   * @generated from field: int64 rewrapped_count = 2;
+   */
+  rewrappedCount: bigint;
+
+  /**
+   * Data keys that could not be wrapped anew by this call. They stay as they were.
+   *
+   * @generated from field: int64 failed_count = 3;
+   */
+  failedCount: bigint;
+
+  /**
+   * Data keys that other KMS keys wrap at this moment. An old KMS key may be taken away only at 0, and when no backup needs it.
+   *
+   * @generated from field: int64 remaining_count = 4;
+   */
+  remainingCount: bigint;
+
+  /**
+   * What failed since the message before.
+   *
+   * @generated from field: repeated plori.keyvault.v1.DataKeyFailure failures = 5;
+   */
+  failures: DataKeyFailure[];
+
+  /**
+   * Whether this is the last message.
+   *
+   * @generated from field: bool done = 6;
+   */
+  done: boolean;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.RewrapDataKeysResponse.
+ * Use `create(RewrapDataKeysResponseSchema)` to create a new message.
+ */
+export const RewrapDataKeysResponseSchema: GenMessage<RewrapDataKeysResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 17);
+
+/**
+ * Rotates an account's data key.
+ *
+ * @generated from message plori.keyvault.v1.RotateAccountKeyRequest
+ */
+export type RotateAccountKeyRequest = Message<"plori.keyvault.v1.RotateAccountKeyRequest"> & {
+  /**
+   * The platform's id of the account; `platform` too.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.RotateAccountKeyRequest.
+ * Use `create(RotateAccountKeyRequestSchema)` to create a new message.
+ */
+export const RotateAccountKeyRequestSchema: GenMessage<RotateAccountKeyRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 18);
+
+/**
+ * The data key is rotated: what is sealed from now on is sealed under the new one.
+ *
+ * @generated from message plori.keyvault.v1.RotateAccountKeyResponse
+ */
+export type RotateAccountKeyResponse = Message<"plori.keyvault.v1.RotateAccountKeyResponse"> & {
+  /**
+   * The version of the new data key.
+   *
+   * @generated from field: int64 data_key_version = 1;
+   */
+  dataKeyVersion: bigint;
+
+  /**
+   * How many keys an older data key sealed at that moment. They are sealed anew before this answer; those that cannot be now are tried again every minute.
+   *
+   * @generated from field: int64 record_count = 2;
+   */
+  recordCount: bigint;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.RotateAccountKeyResponse.
+ * Use `create(RotateAccountKeyResponseSchema)` to create a new message.
+ */
+export const RotateAccountKeyResponseSchema: GenMessage<RotateAccountKeyResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 19);
+
+/**
+ * Destroys an account's data keys.
+ *
+ * @generated from message plori.keyvault.v1.ShredAccountRequest
+ */
+export type ShredAccountRequest = Message<"plori.keyvault.v1.ShredAccountRequest"> & {
+  /**
+   * The platform's id of the account. Not `platform`, whose data keys belong to the whole installation.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * `ShredAccountResponse.etag` as a call with `validate_only` answered; refused with ETAG_MISMATCH if the account changed since.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * "shred " and the account, for example "shred a1".
+   *
+   * @generated from field: string confirmation = 3;
+   */
+  confirmation: string;
+
+  /**
+   * Tell what would be destroyed, and change nothing; `etag` and `confirmation` may be empty then.
+   *
+   * @generated from field: bool validate_only = 4;
+   */
+  validateOnly: boolean;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 6;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ShredAccountRequest.
+ * Use `create(ShredAccountRequestSchema)` to create a new message.
+ */
+export const ShredAccountRequestSchema: GenMessage<ShredAccountRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 20);
+
+/**
+ * What was destroyed, or would be.
+ *
+ * @generated from message plori.keyvault.v1.ShredAccountResponse
+ */
+export type ShredAccountResponse = Message<"plori.keyvault.v1.ShredAccountResponse"> & {
+  /**
+   * Users' keys.
+   *
+   * @generated from field: int64 key_count = 1;
+   */
+  keyCount: bigint;
+
+  /**
+   * Data keys, all versions.
+   *
+   * @generated from field: int64 data_key_count = 2;
+   */
+  dataKeyCount: bigint;
+
+  /**
+   * The account's etag, after `validate_only`; else empty.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * Whether the database's write-ahead log was cut, so that its files hold no wrapped data key of the account any more. If not, the next start does it.
+   *
+   * @generated from field: bool log_truncated = 4;
+   */
+  logTruncated: boolean;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ShredAccountResponse.
+ * Use `create(ShredAccountResponseSchema)` to create a new message.
+ */
+export const ShredAccountResponseSchema: GenMessage<ShredAccountResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 21);
+
+/**
+ * Forgets data keys in memory.
+ *
+ * @generated from message plori.keyvault.v1.EvictDataKeysRequest
+ */
+export type EvictDataKeysRequest = Message<"plori.keyvault.v1.EvictDataKeysRequest"> & {
+  /**
+   * The platform's id of the account. Empty: every account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Optional UUID. Calling again is harmless in any case; with another payload it is refused.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.EvictDataKeysRequest.
+ * Use `create(EvictDataKeysRequestSchema)` to create a new message.
+ */
+export const EvictDataKeysRequestSchema: GenMessage<EvictDataKeysRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 22);
+
+/**
+ * The data keys are forgotten.
+ *
+ * @generated from message plori.keyvault.v1.EvictDataKeysResponse
+ */
+export type EvictDataKeysResponse = Message<"plori.keyvault.v1.EvictDataKeysResponse"> & {
+};
+
+/**
+ * Describes the message plori.keyvault.v1.EvictDataKeysResponse.
+ * Use `create(EvictDataKeysResponseSchema)` to create a new message.
+ */
+export const EvictDataKeysResponseSchema: GenMessage<EvictDataKeysResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 23);
+
+/**
+ * Verifies everything that is sealed.
+ *
+ * @generated from message plori.keyvault.v1.VerifyVaultRequest
+ */
+export type VerifyVaultRequest = Message<"plori.keyvault.v1.VerifyVaultRequest"> & {
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 1;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.VerifyVaultRequest.
+ * Use `create(VerifyVaultRequestSchema)` to create a new message.
+ */
+export const VerifyVaultRequestSchema: GenMessage<VerifyVaultRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 24);
+
+/**
+ * How far it has come. The last one says `done`.
+ *
+ * @generated from message plori.keyvault.v1.VerifyVaultResponse
+ */
+export type VerifyVaultResponse = Message<"plori.keyvault.v1.VerifyVaultResponse"> & {
+  /**
+   * Sealed keys looked at so far.
+   *
+   * @generated from field: int64 checked_count = 1;
+   */
+  checkedCount: bigint;
+
+  /**
+   * Faults found so far.
+   *
+   * @generated from field: int64 fault_count = 2;
+   */
+  faultCount: bigint;
+
+  /**
+   * Sealed keys in all when it began.
+   *
+   * @generated from field: int64 key_count = 3;
+   */
+  keyCount: bigint;
+
+  /**
+   * What was found since the message before.
+   *
+   * @generated from field: repeated plori.keyvault.v1.VaultFinding findings = 4;
+   */
+  findings: VaultFinding[];
+
+  /**
+   * Whether this is the last message.
+   *
+   * @generated from field: bool done = 5;
+   */
+  done: boolean;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.VerifyVaultResponse.
+ * Use `create(VerifyVaultResponseSchema)` to create a new message.
+ */
+export const VerifyVaultResponseSchema: GenMessage<VerifyVaultResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 25);
+
+/**
  * Connects, lists and removes users' provider keys. No RPC of it returns any part of a key.
  *
  * @generated from service plori.keyvault.v1.KeyVaultService
@@ -654,6 +1021,59 @@ export const KeyVaultService: GenService<{
     methodKind: "unary";
     input: typeof DeleteKeyRequestSchema;
     output: typeof DeleteKeyResponseSchema;
+  },
+  /**
+   * Wraps every data key that another KMS key wraps anew under the active one (the first of PLORI_KMS_KEY_IDS), at most 100 a second, and streams how far
+   * it has come. Nothing stops serving meanwhile. It may be stopped and called again at any time: what is done is passed over. Roles: admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.RewrapDataKeys
+   */
+  rewrapDataKeys: {
+    methodKind: "server_streaming";
+    input: typeof RewrapDataKeysRequestSchema;
+    output: typeof RewrapDataKeysResponseSchema;
+  },
+  /**
+   * Makes a further data key for the account, seals its keys anew under it, and keeps the older ones for opening only. Roles: admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.RotateAccountKey
+   */
+  rotateAccountKey: {
+    methodKind: "unary";
+    input: typeof RotateAccountKeyRequestSchema;
+    output: typeof RotateAccountKeyResponseSchema;
+  },
+  /**
+   * Destroys the account's data keys and sealed keys: nothing that was sealed for it opens again. Backups made before still hold the wrapped data keys
+   * until they are destroyed too. Never needs KMS. Roles: admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.ShredAccount
+   */
+  shredAccount: {
+    methodKind: "unary";
+    input: typeof ShredAccountRequestSchema;
+    output: typeof ShredAccountResponseSchema;
+  },
+  /**
+   * Forgets data keys that this process holds in memory: the next use of each asks KMS. Roles: admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.EvictDataKeys
+   */
+  evictDataKeys: {
+    methodKind: "unary";
+    input: typeof EvictDataKeysRequestSchema;
+    output: typeof EvictDataKeysResponseSchema;
+  },
+  /**
+   * Opens every sealed key, compares every account with what it must have, and streams progress and each fault. It stops at none, and leaves the cache of
+   * data keys that serves as it is. Roles: admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.VerifyVault
+   */
+  verifyVault: {
+    methodKind: "server_streaming";
+    input: typeof VerifyVaultRequestSchema;
+    output: typeof VerifyVaultResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_plori_keyvault_v1_keyvault_service, 0);
