@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ServiceProcess } from "../support/service-process.ts";
+import {
+  connect,
+  expectReason,
+  openVaultBench,
+  ready,
+  resolve,
+  until,
+  type VaultBench,
+} from "../support/vault-service.ts";
+
+let bench: VaultBench;
+beforeEach(async () => {
+  bench = await openVaultBench();
+});
+afterEach(() => bench.close());
+
+/** The exit code of a process that ends by itself. */
+async function exitOf(service: ServiceProcess): Promise<number | null> {
+  await until(() => !isAlive(service.pid), "it ends by itself");
+  return service.end();
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function sealOnce(): Promise<void> {
+  const service = await bench.start();
+  await ready(service);
+  await service.end();
+}
+
+test("a database of another environment is not served, and the message names both", async () => {
+  await sealOnce();
+  await expect(bench.start(undefined, { env: { PLORI_ENVIRONMENT: "staging" } })).rejects.toThrow(
+    /belongs to the environment \\?"development\\?", but PLORI_ENVIRONMENT says \\?"staging\\?"/,
+  );
+});
+
+test("KMS keys that are not this installation's end the process, and the message names the one that was expected", async () => {
+  await sealOnce();
+  const service = await bench.start([bench.secondArn]);
+  expect(await exitOf(service)).toBe(1);
+  expect(service.output()).toContain(`wrapped by the KMS key ${bench.firstArn}, which PLORI_KMS_KEY_IDS does not name`);
+});
+
+test("an environment that was renamed in the database does not open what another one sealed", async () => {
+  await sealOnce();
+  bench.database((db) =>
+    db.exec(
+      "UPDATE installation SET value = CAST(replace(CAST(value AS TEXT), 'development', 'staging') AS BLOB) WHERE name = 'canary'",
+    ),
+  );
+  const service = await bench.start(undefined, { env: { PLORI_ENVIRONMENT: "staging" } });
+  expect(await exitOf(service)).toBe(1);
+  expect(service.output()).toContain(bench.firstArn);
+});
+
+test("a KMS that is away at the start leaves the service live and not ready, until it answers", async () => {
+  await sealOnce();
+  bench.kms.control.inject({ kind: "error", name: "KMSInternalException" });
+  const service = await bench.start();
+  expect((await fetch(`http://127.0.0.1:${service.opsPort}/livez`)).status).toBe(200);
+  expect((await fetch(`http://127.0.0.1:${service.opsPort}/readyz`)).status).toBe(503);
+  bench.kms.control.heal();
+  await ready(service);
+});
+
+test("a thousand concurrent calls for one cold account make one KMS call", async () => {
+  const first = await bench.start();
+  const secret = await connect(bench, first, "a1");
+  await first.end();
+  const service = await bench.start();
+  await ready(service);
+  const before = bench.kms.control.calls();
+  const served = await Promise.all(
+    Array.from({ length: 1_000 }, (_none, index) => resolve(service, "a1", `c-${index}`)),
+  );
+  expect(new Set(served)).toEqual(new Set([secret]));
+  expect(bench.kms.control.calls() - before).toBe(1);
+});
+
+test("a KMS that is away stops no warm account; a cold one is told to come back, within the KMS client's bound", async () => {
+  const service = await bench.start();
+  const secret = await connect(bench, service, "a1");
+  await connect(bench, service, "a2");
+  await resolve(service, "a1", "c1");
+  await service.as("admin").keyVault.evictDataKeys({ account: "a2" });
+  bench.kms.control.inject({ kind: "error", name: "KMSInternalException" });
+  expect(await resolve(service, "a1", "c2")).toBe(secret);
+  await expectReason(resolve(service, "a2", "c3"), "KMS_UNAVAILABLE");
+  expect(await resolve(service, "a1", "c4")).toBe(secret);
+});
+
+test("a KMS key that was disabled serves nobody who asks anew, and serves again once it is enabled", async () => {
+  const service = await bench.start();
+  const secret = await connect(bench, service, "a1");
+  await ready(service);
+  bench.kms.control.setState(bench.firstArn, "Disabled");
+  await service.as("admin").keyVault.evictDataKeys({});
+  await expectReason(resolve(service, "a1", "c1"), "KEY_UNREADABLE");
+  bench.kms.control.setState(bench.firstArn, "Enabled");
+  await service.as("admin").keyVault.evictDataKeys({});
+  expect(await resolve(service, "a1", "c2")).toBe(secret);
+});
