@@ -14,7 +14,12 @@ export interface Address {
   readonly port: number;
 }
 
-/** Which KMS keys data keys are wrapped under. In development a KMS of our own runs on loopback. */
+/**
+ * Which KMS keys data keys are wrapped under. New ones are wrapped under the first; the others open what they wrapped, until RewrapDataKeys has moved it:
+ * that is how an installation goes over to another KMS key. All are asked in the one Region that the AWS settings name. After a failover, name the
+ * replica of a multi-Region key (`mrk-…`) in the new Region: it opens what the primary wrapped. Keys of several Regions at once are not supported, nor
+ * is a replica of a key that is not a multi-Region key, which AWS does not have. In development a KMS of our own runs on loopback.
+ */
 export type KmsConfig =
   | { readonly kind: "development" }
   | { readonly kind: "aws"; readonly activeKeyId: string; readonly keyIds: readonly string[] };

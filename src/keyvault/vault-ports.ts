@@ -90,7 +90,7 @@ export interface VaultStore {
   /** Data keys that other KMS keys wrap, in a fixed order, those after `after`, at most `limit`. */
   notWrappedBy(
     kmsKeyArn: string,
-    after: Pick<WrappedDataKey, "account" | "dataKeyId" | "dataKeyVersion"> | undefined,
+    after: Omit<WrappedDataKey, "wrapped" | "createMs"> | undefined,
     limit: number,
   ): Promise<readonly WrappedDataKey[]>;
   /** Puts `after` in the place of `before`, with its audit record, unless `before` is no longer what is stored. Returns whether it did. */
@@ -108,6 +108,4 @@ export interface VaultStore {
 
   /** Accounts that have sealed keys or a head, ordered, those after `afterAccount`. */
   accounts(afterAccount: string, limit: number): Promise<readonly string[]>;
-  /** How many sealed keys there are. */
-  countKeys(): Promise<number>;
 }

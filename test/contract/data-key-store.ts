@@ -54,6 +54,14 @@ export function dataKeyStoreContract(
       expectSame(await store.newest("acct-1", "records"), key);
     });
 
+    test("the last version is the highest of that id, and 0 where there is none", async () => {
+      for (const dataKeyVersion of [2, 10, 9]) await store.insert(wrappedKey({ dataKeyVersion }));
+      await store.insert(wrappedKey({ dataKeyId: "other", dataKeyVersion: 30 }));
+      expect(await store.lastVersion("acct-1", "records")).toBe(10);
+      expect(await store.lastVersion("acct-1", "absent")).toBe(0);
+      expect(await store.lastVersion("acct-2", "records")).toBe(0);
+    });
+
     test("a second insert of the same version changes nothing and gives the first", async () => {
       const first = wrappedKey({ wrapped: Uint8Array.of(1, 2, 3) });
       await store.insert(first);

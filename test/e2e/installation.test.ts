@@ -109,4 +109,9 @@ test("a KMS key that was disabled serves nobody who asks anew, and serves again 
   bench.kms.control.setState(bench.firstArn, "Enabled");
   await service.as("admin").keyVault.evictDataKeys({});
   expect(await resolve(service, "a1", "c2")).toBe(secret);
+  await service.end();
+  const details = bench.database((db) =>
+    db.prepare("SELECT details FROM audit WHERE kind = 'record.refused'").pluck().all(),
+  );
+  expect(details).toEqual(['{"fault":"KEY_UNREADABLE","version":"1"}']);
 });

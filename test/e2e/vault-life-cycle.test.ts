@@ -28,7 +28,7 @@ async function rewrap(service: ServiceProcess) {
 
 async function verify(service: ServiceProcess) {
   const findings = [];
-  let last: { checkedCount: bigint; faultCount: bigint; keyCount: bigint; done: boolean } | undefined;
+  let last: { checkedCount: bigint; faultCount: bigint; done: boolean } | undefined;
   for await (const message of service.as("admin").keyVault.verifyVault({ actor: "op" })) {
     findings.push(...message.findings.map(({ name, fault }) => `${name} ${VaultFaultSchema.value[fault]?.localName}`));
     last = message;
@@ -76,7 +76,7 @@ test("a migration to another KMS key wraps every data key anew while every open 
   bench.kms.control.setState(bench.firstArn, "Disabled");
   const after = await bench.start([bench.secondArn]);
   for (const [account, secret] of secrets) expect(await resolve(after, account, `after-${account}`)).toBe(secret);
-  expect((await verify(after)).last).toMatchObject({ checkedCount: 3n, faultCount: 0n, keyCount: 3n, done: true });
+  expect((await verify(after)).last).toMatchObject({ checkedCount: 3n, faultCount: 0n, done: true });
 });
 
 test("a rotated account seals its keys anew, the old data key still opens, and the same request id rotates once", async () => {

@@ -7,7 +7,7 @@ import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
 import { type DevelopmentKms, startDevelopmentKms } from "../../src/kms/development.ts";
 import { type ProviderSimulators, startProviderSimulators } from "../simulators/start.ts";
-import { type ServiceOptions, type ServiceProcess, startService } from "./service-process.ts";
+import { type Clients, type ServiceOptions, type ServiceProcess, startService } from "./service-process.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 /** A model that an OpenAI key serves. */
@@ -86,11 +86,18 @@ export async function connect(bench: VaultBench, service: ServiceProcess, accoun
   return secret;
 }
 
+/** One connection for each process: a host keeps its own. */
+const hosts = new WeakMap<ServiceProcess, Clients>();
+
+function hostOf(service: ServiceProcess): Clients {
+  const host = hosts.get(service) ?? service.as("agent-host-1");
+  hosts.set(service, host);
+  return host;
+}
+
 /** The credential that agent-host-1 gets for the account's agent, as text. */
 export async function resolve(service: ServiceProcess, account: string, callId: string): Promise<string> {
-  const { route } = await service
-    .as("agent-host-1")
-    .router.resolveRoute({ account, agent: "agent-1", model: MODEL, callId });
+  const { route } = await hostOf(service).router.resolveRoute({ account, agent: "agent-1", model: MODEL, callId });
   return Buffer.from(route?.credential ?? new Uint8Array()).toString("utf8");
 }
 

@@ -87,7 +87,6 @@ export function createVaultLifeCycleHandlers(
         yield create(VerifyVaultResponseSchema, {
           checkedCount: BigInt(progress.checkedCount),
           faultCount: BigInt(progress.faultCount),
-          keyCount: BigInt(progress.keyCount),
           findings: progress.faults.map(findingMessage),
           done: progress.isDone,
         });

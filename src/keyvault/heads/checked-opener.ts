@@ -1,3 +1,4 @@
+import { PloriError } from "../../base/errors.ts";
 import type { SealedKey, SealedKeyOpener } from "../open-credential.ts";
 import type { ClaimedKey, HeadKeeper } from "./head-keeper.ts";
 
@@ -7,17 +8,23 @@ import type { ClaimedKey, HeadKeeper } from "./head-keeper.ts";
  */
 export function checkedOpener<K extends SealedKey & ClaimedKey>(
   opener: SealedKeyOpener,
-  heads: Pick<HeadKeeper, "check">,
+  heads: Pick<HeadKeeper, "check" | "refused">,
 ): { open(key: K): ReturnType<SealedKeyOpener["open"]>; openWarm(key: K): ReturnType<SealedKeyOpener["openWarm"]> } {
   const checked = new WeakSet<K>();
   return {
     openWarm: (key) => (checked.has(key) ? opener.openWarm(key) : undefined),
     async open(key) {
-      if (!checked.has(key)) {
-        await heads.check(key);
-        checked.add(key);
+      try {
+        if (!checked.has(key)) {
+          await heads.check(key);
+          checked.add(key);
+        }
+        return await opener.open(key);
+      } catch (error) {
+        // What the check itself refuses, it has recorded.
+        if (error instanceof PloriError && error.reason === "KEY_UNREADABLE") heads.refused(key, "KEY_UNREADABLE");
+        throw error;
       }
-      return await opener.open(key);
     },
   };
 }

@@ -25,6 +25,8 @@ export interface HeadKeeper {
    * or removed since the caller read it, and what MACs throw (KMS_UNAVAILABLE, KEY_UNREADABLE).
    */
   check(key: ClaimedKey): Promise<void>;
+  /** Has the audit record that a key was refused. */
+  refused(key: ClaimedKey, fault: VaultFault): void;
   /** The head as it is stored, and how far it can be trusted. */
   read(account: string): Promise<{ readonly state: HeadState; readonly trust: HeadTrust }>;
   /** The head that follows `state`, with these entries. */
@@ -75,7 +77,7 @@ export function createHeadKeeper(deps: HeadKeeperDeps): HeadKeeper {
     });
   }
 
-  function report(key: ClaimedKey, fault: VaultFault): void {
+  function refused(key: ClaimedKey, fault: VaultFault): void {
     deps.report({
       kind: "record.refused",
       timeMs: clock.nowMs(),
@@ -88,6 +90,7 @@ export function createHeadKeeper(deps: HeadKeeperDeps): HeadKeeper {
   }
 
   return {
+    refused,
     read,
     next,
     fold,
@@ -105,7 +108,7 @@ export function createHeadKeeper(deps: HeadKeeperDeps): HeadKeeper {
           key: keyName(key.account, key.keyId),
         });
       }
-      report(key, trust.kind === "untrusted" ? trust.fault : "ROLLED_BACK");
+      refused(key, trust.kind === "untrusted" ? trust.fault : "ROLLED_BACK");
       throw refuse(
         "RECORD_CORRUPT",
         "A sealed record is not the one that its account must have: it was put back or moved.",

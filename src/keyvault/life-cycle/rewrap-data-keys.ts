@@ -44,7 +44,7 @@ export interface RewrapProgress {
   readonly kmsKeyArn: string;
   readonly rewrappedCount: number;
   readonly failedCount: number;
-  /** Data keys that other KMS keys wrap at this moment. */
+  /** Data keys that other KMS keys still wrap: exact when it is done. */
   readonly remainingCount: number;
   /** Since the progress before. */
   readonly failures: readonly RewrapFailure[];
@@ -70,6 +70,7 @@ export async function* rewrapDataKeys(
   const kmsKeyArn = await deps.activeKmsKeyArn();
   await recordBegun(deps, input, caller, kmsKeyArn);
   const pace = createPace(clock, PER_SECOND);
+  const firstCount = await vault.countNotWrappedBy(kmsKeyArn);
   let rewrappedCount = 0;
   let failedCount = 0;
   let unanswered = 0;
@@ -100,7 +101,8 @@ export async function* rewrapDataKeys(
       kmsKeyArn,
       rewrappedCount,
       failedCount,
-      remainingCount: await vault.countNotWrappedBy(kmsKeyArn),
+      // Counted anew only at the end: counting walks everything that is left.
+      remainingCount: isDone ? await vault.countNotWrappedBy(kmsKeyArn) : firstCount - rewrappedCount,
       failures,
       isDone,
     };

@@ -1,3 +1,4 @@
+import { PloriError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { HeadKeeper } from "../heads/head-keeper.ts";
 import type { VaultStore } from "../vault-ports.ts";
@@ -40,6 +41,8 @@ async function sweep(
       try {
         await mend(account);
       } catch (error) {
+        // Without KMS the others would fail too.
+        if (error instanceof PloriError && error.reason === "KMS_UNAVAILABLE") return;
         deps.log.warn("an account's vault is to be mended later", { account, err: error });
       }
     }

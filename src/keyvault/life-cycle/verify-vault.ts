@@ -13,7 +13,7 @@ const PER_SECOND = 400;
 
 /** What verifying needs. */
 export interface VerifyDeps {
-  readonly vault: Pick<VaultStore, "accounts" | "headState" | "rowsOf" | "countKeys" | "record">;
+  readonly vault: Pick<VaultStore, "accounts" | "headState" | "rowsOf" | "record">;
   readonly dataKeys: Pick<DataKeyLifeCycle, "openVerification">;
   readonly clock: Clock;
 }
@@ -22,8 +22,6 @@ export interface VerifyDeps {
 export interface VerifyProgress {
   readonly checkedCount: number;
   readonly faultCount: number;
-  /** Sealed keys in all when it began. */
-  readonly keyCount: number;
   /** Since the progress before. */
   readonly faults: readonly FoundFault[];
   readonly isDone: boolean;
@@ -46,7 +44,6 @@ export async function* verifyVault(
   const verification = deps.dataKeys.openVerification();
   try {
     const pace = createPace(deps.clock, PER_SECOND);
-    const keyCount = await vault.countKeys();
     let checkedCount = 0;
     let faultCount = 0;
     let after = "";
@@ -65,7 +62,7 @@ export async function* verifyVault(
       after = page.at(-1) ?? after;
       isDone = page.length < PAGE_SIZE;
       if (isDone) await recordVerified(deps, actor, caller, checkedCount, faultCount);
-      yield { checkedCount, faultCount, keyCount, faults, isDone };
+      yield { checkedCount, faultCount, faults, isDone };
     }
   } finally {
     verification.close();

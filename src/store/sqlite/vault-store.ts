@@ -10,6 +10,21 @@ import type { Writer } from "./writer.ts";
 const TRUNCATE_TRIES_MAX = 5;
 const TRUNCATE_PAUSE_MS = 50;
 
+/** Accounts with a head or with sealed keys. Each half is cut to the page first, so that a page costs a page whatever the size of the tables. */
+const SELECT_ACCOUNTS =
+  "SELECT account FROM (SELECT * FROM (SELECT account FROM vault_head WHERE account > @after ORDER BY account LIMIT @limit) " +
+  "UNION SELECT * FROM (SELECT DISTINCT account FROM provider_key WHERE account > @after ORDER BY account LIMIT @limit)) " +
+  "ORDER BY account LIMIT @limit";
+
+/** Data keys wrapped by KMS keys on one side of a given one, in the order of `data_key_by_kms_key`: those that are done are not even looked at. */
+function selectOthers(side: "<" | ">"): string {
+  return (
+    `SELECT ${DATA_KEY_COLUMNS} FROM data_key WHERE kms_key_arn ${side} ? AND ` +
+    "(kms_key_arn, account, data_key_id, data_key_version) > (?, ?, ?, ?) " +
+    "ORDER BY kms_key_arn, account, data_key_id, data_key_version LIMIT ?"
+  );
+}
+
 /** Heads and the operators' work on the vault, in SQLite. `forget` drops what is kept in memory of an account's sealed keys. */
 export function createVaultStore(reader: Connection, writer: Writer, forget: (account: string) => void): VaultStore {
   const selectHead = reader.prepare(SELECT_HEAD);
@@ -21,16 +36,12 @@ export function createVaultStore(reader: Connection, writer: Writer, forget: (ac
     "SELECT account FROM vault_head WHERE removed <> '[]' AND account > ? ORDER BY account LIMIT ?",
   );
   const selectRotations = reader.prepare("SELECT account FROM rotation WHERE account > ? ORDER BY account LIMIT ?");
-  const selectAccounts = reader.prepare(
-    "SELECT account FROM (SELECT account FROM vault_head WHERE account > @after UNION SELECT account FROM provider_key WHERE account > @after) " +
-      "ORDER BY account LIMIT @limit",
+  const selectAccounts = reader.prepare(SELECT_ACCOUNTS);
+  const countOthers = reader.prepare(
+    "SELECT (SELECT count(*) FROM data_key WHERE kms_key_arn < @arn) + (SELECT count(*) FROM data_key WHERE kms_key_arn > @arn) AS n",
   );
-  const countKeys = reader.prepare("SELECT count(*) AS n FROM provider_key");
-  const countOthers = reader.prepare("SELECT count(*) AS n FROM data_key WHERE kms_key_arn <> ?");
-  const selectOthers = reader.prepare(
-    `SELECT ${DATA_KEY_COLUMNS} FROM data_key WHERE kms_key_arn <> ? AND (account, data_key_id, data_key_version) > (?, ?, ?) ` +
-      "ORDER BY account, data_key_id, data_key_version LIMIT ?",
-  );
+  const selectBelow = reader.prepare(selectOthers("<"));
+  const selectAbove = reader.prepare(selectOthers(">"));
   const accountsOf = (rows: readonly unknown[]): string[] => rows.map((row) => (row as { account: string }).account);
   const numberOf = (row: unknown): number => Number((row as { n: bigint }).n);
 
@@ -60,12 +71,14 @@ export function createVaultStore(reader: Connection, writer: Writer, forget: (ac
       return outcome;
     },
     endRotation: (account) => writer.submit("endRotation", account),
-    async countNotWrappedBy(kmsKeyArn) {
-      return numberOf(countOthers.get(kmsKeyArn));
+    async countNotWrappedBy(arn) {
+      return numberOf(countOthers.get({ arn }));
     },
     async notWrappedBy(kmsKeyArn, after, limit) {
-      const { account, dataKeyId, dataKeyVersion } = after ?? { account: "", dataKeyId: "", dataKeyVersion: 0 };
-      const rows = selectOthers.all(kmsKeyArn, account, dataKeyId, dataKeyVersion, limit);
+      const from = after ?? { kmsKeyArn: "", account: "", dataKeyId: "", dataKeyVersion: 0 };
+      const cursor = [from.kmsKeyArn, from.account, from.dataKeyId, from.dataKeyVersion];
+      const rows = selectBelow.all(kmsKeyArn, ...cursor, limit);
+      if (rows.length < limit) rows.push(...selectAbove.all(kmsKeyArn, ...cursor, limit - rows.length));
       return rows.map((row) => toWrappedDataKey(row as DataKeyRow));
     },
     swapDataKey: (before, after, audit) => writer.submit("swapDataKey", { before, after, audit }),
@@ -88,9 +101,6 @@ export function createVaultStore(reader: Connection, writer: Writer, forget: (ac
     },
     async accounts(after, limit) {
       return accountsOf(selectAccounts.all({ after, limit }));
-    },
-    async countKeys() {
-      return numberOf(countKeys.get());
     },
   };
 }

@@ -18,6 +18,9 @@ CREATE TABLE vault_head (
   mac              BLOB NOT NULL CHECK (length(mac) = 32)
 ) STRICT, WITHOUT ROWID;
 
+-- Finds the few heads that do not contain a removal yet.
+CREATE INDEX vault_head_to_fold ON vault_head (account) WHERE removed <> '[]';
+
 -- Accounts whose data key was rotated and whose records are not all sealed under the new one yet.
 CREATE TABLE rotation (
   account TEXT PRIMARY KEY
