@@ -59,13 +59,3 @@ function copiesIn(bytes: Buffer, needle: Uint8Array): Copy[] {
   }
   return copies;
 }
-
-/** Whether a copy lies inside a length-prefixed gRPC message whose first field is a message: 0 | u32 length | 0x0a … */
-export function isInGrpcFrame({ around, at }: Copy): boolean {
-  for (let header = at - 6; header >= 0; header -= 1) {
-    if (around[header] !== 0 || around[header + 5] !== 0x0a) continue;
-    const end = header + 5 + around.readUInt32BE(header + 1);
-    if (end > at && end - header < CONTEXT_BYTES) return true;
-  }
-  return false;
-}
