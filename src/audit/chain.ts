@@ -30,7 +30,11 @@ function quoted(text: string): string {
 }
 
 /** The chain's hash at `record`: SHA-256 over the hash before it and every field of the record, each with its length. 32 bytes. */
-export function chainHash(previous: Uint8Array, record: Omit<AuditRecord, "details">, details: string): Buffer {
+export function chainHash(
+  previous: Uint8Array,
+  record: Omit<AuditRecord, "details" | "kind"> & { readonly kind: string },
+  details: string,
+): Buffer {
   const { writer, seq, timeMs, kind, caller, actor, account, subject } = record;
   return hash(
     "sha256",
