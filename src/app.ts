@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { developmentPrices } from "./app/development-prices.ts";
 import { watchKms } from "./app/kms-watch.ts";
 import { createMetrics } from "./app/metrics.ts";
+import { openAudit } from "./app/open-audit.ts";
 import { activeKmsKeyArn, openKms } from "./app/open-kms.ts";
 import { sweepEvery } from "./app/sweep.ts";
 import { chance } from "./base/chance.ts";
@@ -121,6 +122,17 @@ async function openFloors(
   const vaultDeps = { vault: store.vault, heads, sealer, dataKeys: store.dataKeys, lifeCycle: sealer, clock, log };
   const mending = sweepEvery(MEND_EVERY_MS, (signal) => sweepVault(vaultDeps, signal));
   closers.push(() => mending.stop());
+  const { checkpointer, deps: auditDeps } = openAudit({
+    audit: store.audit,
+    history: store.releaseHistory,
+    appendAudit: (event) => store.writer.submit("appendAudit", [event]),
+    sealer,
+    environment: config.environment,
+    checkpointFile: config.auditCheckpointFile,
+    clock,
+    log,
+  });
+  closers.push(() => checkpointer.stop());
 
   const mintId = createIdMinter(clock);
   const prober = createProber({ urls: config.providerUrls, clock });
@@ -140,6 +152,7 @@ async function openFloors(
   closers.push(() => reverifier.close());
   const handlers = {
     keyVault: createKeyVaultHandlers({
+      ...auditDeps,
       keys: withHeads(store.keys, heads, log),
       sealer,
       prober,
@@ -208,6 +221,11 @@ async function openFloors(
   metrics.gauge("plori_data_keys_cached", "Data keys held in memory.", () => sealer.stats().dataKeys);
   metrics.gauge("plori_kms_circuit_open", "1 while the KMS is left alone after failures in a row.", () =>
     sealer.stats().kmsCircuitOpen ? 1 : 0,
+  );
+  metrics.gauge(
+    "plori_audit_checkpoints_stopped",
+    "1 when no checkpoint of the audit is signed since its chain is not the one that the last checkpoint tells of.",
+    () => (checkpointer.isStopped ? 1 : 0),
   );
 
   const doors = await openDoors({

@@ -37,6 +37,8 @@ export interface Config {
   readonly environment: string;
   readonly dataDir: string;
   readonly databasePath: string;
+  /** Signed checkpoints of the audit. Outside the database; best on another disk or machine. */
+  readonly auditCheckpointFile: string;
   readonly kms: KmsConfig;
   readonly tls: TlsConfig;
   readonly trustDomain: string;
@@ -70,6 +72,7 @@ const NAMES = [
   "PLORI_OPS_ADDRESS",
   "PLORI_DATA_DIR",
   "PLORI_DATABASE_URL",
+  "PLORI_AUDIT_CHECKPOINT_FILE",
   "PLORI_TLS_CERT_FILE",
   "PLORI_TLS_KEY_FILE",
   "PLORI_TLS_CA_FILE",
@@ -173,6 +176,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     environment,
     dataDir,
     databasePath,
+    auditCheckpointFile: value("PLORI_AUDIT_CHECKPOINT_FILE") || join(dataDir, "audit-checkpoints"),
     kms,
     tls,
     trustDomain,

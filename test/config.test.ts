@@ -9,6 +9,7 @@ test("the development profile needs no environment at all", () => {
     config: {
       environment: "development",
       databasePath: ".plori/plori.db",
+      auditCheckpointFile: ".plori/audit-checkpoints",
       trustDomain: "dev.plori.internal",
       kms: { kind: "development" },
       tls: { kind: "development", directory: ".plori/pki" },

@@ -26,7 +26,10 @@ export type AuditKind =
   | "record.refused"
   | "vault.verified"
   | "installation.sealed"
-  | "service.started";
+  | "service.started"
+  | "secret.identified"
+  | "audit.exported"
+  | "audit.pruned";
 
 /** One fact for the audit. Ids and words of ours only: never a secret, never another party's text. */
 export interface AuditEvent {

@@ -15,6 +15,8 @@ export const LIMITS = {
   labelValueMaxChars: 128,
   keysPageMax: 100,
   keysPageDefault: 50,
+  auditPageMax: 500,
+  auditPageDefault: 50,
   chargesPageMax: 500,
   chargesPageDefault: 50,
   balanceGrantsMax: 100,

@@ -25,6 +25,12 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.keyvault.v1.KeyVaultService/ShredAccount", ["admin"]],
   ["plori.keyvault.v1.KeyVaultService/EvictDataKeys", ["admin"]],
   ["plori.keyvault.v1.KeyVaultService/VerifyVault", ["admin"]],
+  ["plori.keyvault.v1.KeyVaultService/ListReleases", ["settings", "auditor", "admin"]],
+  ["plori.keyvault.v1.KeyVaultService/IdentifySecret", ["admin"]],
+  ["plori.keyvault.v1.KeyVaultService/ListAuditEvents", ["auditor", "admin"]],
+  ["plori.keyvault.v1.KeyVaultService/VerifyAudit", ["auditor", "admin"]],
+  ["plori.keyvault.v1.KeyVaultService/ExportAudit", ["auditor", "admin"]],
+  ["plori.keyvault.v1.KeyVaultService/PruneAudit", ["admin"]],
 
   ["plori.router.v1.RouterService/ResolveRoute", ["agent-host"]],
   ["plori.router.v1.RouterService/ReportOutcome", ["agent-host"]],

@@ -55,6 +55,8 @@ export interface StoredKey {
 
 /** What a new key, or a new version of one, replaces: the version that was current when the caller looked, 0 for none. */
 export interface NewKey extends StoredKey {
+  /** The secret's keyed fingerprint, 32 bytes. It stays when the key is replaced or removed, so that a leaked secret is recognised. */
+  readonly fingerprint: Uint8Array;
   readonly replacesVersion: number;
   /** When it should be probed again, in milliseconds since the epoch. */
   readonly probeDueMs: number;

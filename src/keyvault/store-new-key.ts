@@ -15,7 +15,7 @@ const NOT_SERVING: ReadonlySet<KeyState> = new Set<KeyState>(["DEAD", "BLOCKED",
 /** What storing a new key needs. */
 export interface StoreNewKeyDeps {
   readonly keys: Pick<KeyStore, "find" | "lastVersion" | "put">;
-  readonly sealer: Pick<Sealer, "seal">;
+  readonly sealer: Pick<Sealer, "seal" | "fingerprint">;
   readonly clock: Pick<Clock, "nowMs">;
 }
 
@@ -49,6 +49,7 @@ export interface NewKeyFacts {
 export async function storeNewKey(deps: StoreNewKeyDeps, facts: NewKeyFacts): Promise<KeyRecord> {
   const { account, provider, keyId = provider, source, secret, standing, completesConnect } = facts;
   const completed = completesConnect === undefined ? {} : { completesConnect };
+  const fingerprint = await deps.sealer.fingerprint(secret);
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const current = await deps.keys.find(account, keyId);
     if (current !== undefined && current.provider !== provider) throw otherProvider(keyId);
@@ -66,18 +67,19 @@ export async function storeNewKey(deps: StoreNewKeyDeps, facts: NewKeyFacts): Pr
       {
         record,
         sealed,
+        fingerprint,
         replacesVersion: current?.version ?? 0,
         probeDueMs: nextProbeMs(record, createMs),
         ...completed,
       },
-      connectedMutation(facts, record),
+      connectedMutation(facts, record, fingerprint),
     );
     if (stored !== "raced") return stored;
   }
   throw refuse("ETAG_MISMATCH", "The key was replaced again and again meanwhile. Read it, and connect once more.");
 }
 
-function connectedMutation(facts: NewKeyFacts, record: KeyRecord): Mutation {
+function connectedMutation(facts: NewKeyFacts, record: KeyRecord, fingerprint: Buffer): Mutation {
   const { account, keyId, provider, version, state, source, createMs, hosts } = record;
   return {
     audit: {
@@ -92,6 +94,7 @@ function connectedMutation(facts: NewKeyFacts, record: KeyRecord): Mutation {
         version: String(version),
         state,
         source,
+        fingerprint: fingerprint.toString("hex"),
         ...(hosts === undefined ? {} : { hosts: hosts.join(" ") }),
       },
     },

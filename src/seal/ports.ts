@@ -34,7 +34,8 @@ export interface DataKeyStore {
 /** What a sealed record is bound to. Every field is in the associated data: changing any of them makes the record unreadable. */
 export interface RecordIdentity {
   readonly account: string;
-  readonly provider: Provider;
+  /** "none": what is sealed belongs to no provider. */
+  readonly provider: Provider | "none";
   /** The key version that the record holds. */
   readonly keyVersion: number;
   /** What the plaintext is, for example "provider-key". */

@@ -158,6 +158,7 @@ function newKey(): NewKey {
     },
     sealed: { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(200).fill(1) },
     replacesVersion: 0,
+    fingerprint: new Uint8Array(32),
     probeDueMs: 1_790_086_400_000,
     completesConnect: "c1",
   };

@@ -265,7 +265,7 @@ function newKey(changes: Partial<KeyRecord>, fill = 1, replacesVersion = 0): New
     ...changes,
   };
   const sealed = { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(200).fill(fill) };
-  return { record, sealed, replacesVersion, probeDueMs: record.createMs };
+  return { record, sealed, fingerprint: new Uint8Array(32).fill(fill), replacesVersion, probeDueMs: record.createMs };
 }
 
 async function expectReason(attempt: Promise<unknown>, reason: string): Promise<PloriError> {

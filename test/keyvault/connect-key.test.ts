@@ -110,7 +110,13 @@ describe("a key that the provider accepts", () => {
         actor: "user-1",
         account: "acct-1",
         subject: "accounts/acct-1/keys/openai",
-        details: { provider: "openai", version: "1", state: "ACTIVE", source: "PASTED" },
+        details: {
+          provider: "openai",
+          version: "1",
+          state: "ACTIVE",
+          source: "PASTED",
+          fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
+        },
       },
     ]);
     expect(inspect([record, vault.audit], { depth: 9 })).not.toContain(vault.secret.slice(8, 16));

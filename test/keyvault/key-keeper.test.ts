@@ -40,6 +40,7 @@ async function openKeeper(changes: Partial<KeyRecord> = {}) {
         record: next,
         sealed: { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(8) },
         replacesVersion,
+        fingerprint: new Uint8Array(32),
         probeDueMs: NOW_MS + 1,
       },
       testMutation(next.account),

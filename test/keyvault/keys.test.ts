@@ -25,6 +25,7 @@ async function openWith(account: string, providers: readonly Provider[]) {
       {
         record: { ...record, state: "ACTIVE", stateReason: "", createMs: NOW_MS },
         sealed,
+        fingerprint: new Uint8Array(32),
         replacesVersion: 0,
         probeDueMs: NOW_MS,
       },
@@ -162,7 +163,10 @@ test("plori's own keys are found and removed by their ids, each as a key of its 
   if (record === undefined) throw new Error("no key");
   const sealed = { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(8) };
   const second = { ...record, keyId: "fleet-1", version: 2 };
-  await store.put({ record: second, sealed, replacesVersion: 0, probeDueMs: NOW_MS }, testMutation("platform"));
+  await store.put(
+    { record: second, sealed, fingerprint: new Uint8Array(32), replacesVersion: 0, probeDueMs: NOW_MS },
+    testMutation("platform"),
+  );
   const named = (provider: Provider, keyId: string) => ({ account: "platform", provider, keyId });
   expect(await getKey(deps, named("openai", "fleet-1"), caller("auditor"))).toMatchObject({ version: 2 });
   expect(await getKey(deps, named("openai", ""), caller("auditor"))).toMatchObject({ version: 1 });

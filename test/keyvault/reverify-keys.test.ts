@@ -27,7 +27,10 @@ async function openReverifier(accounts: readonly string[], probesPerMinute: numb
       createMs: NOW_MS,
     };
     const sealed = { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(8) };
-    await store.put({ record, sealed, replacesVersion: 0, probeDueMs: NOW_MS - 1_000 + index }, testMutation(account));
+    await store.put(
+      { record, sealed, fingerprint: new Uint8Array(32), replacesVersion: 0, probeDueMs: NOW_MS - 1_000 + index },
+      testMutation(account),
+    );
   }
   const probed: string[] = [];
   const due = new Set<() => void>();

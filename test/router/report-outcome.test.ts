@@ -45,7 +45,10 @@ async function openReports(changes: Partial<KeyRecord> = {}) {
   };
   const sealed = { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(8) };
   const put = (next: KeyRecord, replacesVersion = 0) =>
-    memory.store.put({ record: next, sealed, replacesVersion, probeDueMs: NOW_MS }, testMutation(account));
+    memory.store.put(
+      { record: next, sealed, fingerprint: new Uint8Array(32), replacesVersion, probeDueMs: NOW_MS },
+      testMutation(account),
+    );
   await put(record);
   let outcome: ProbeOutcome = "valid";
   let probes = 0;

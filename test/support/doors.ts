@@ -34,6 +34,12 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       shredAccount: notUnderTest,
       evictDataKeys: notUnderTest,
       verifyVault: notStreamedUnderTest,
+      listReleases: notUnderTest,
+      identifySecret: notUnderTest,
+      listAuditEvents: notUnderTest,
+      verifyAudit: notStreamedUnderTest,
+      exportAudit: notStreamedUnderTest,
+      pruneAudit: notUnderTest,
       ...some.keyVault,
     },
     router: {

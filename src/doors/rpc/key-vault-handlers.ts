@@ -18,6 +18,7 @@ import type { NamedProvider } from "../../keyvault/named-provider.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
 import { type VerifyKeyDeps, verifyKey } from "../../keyvault/verify-key.ts";
 import type { ServiceHandlers } from "../handlers.ts";
+import { type AuditDeps, createAuditHandlers } from "./audit-handlers.ts";
 import { keyMessage } from "./key-message.ts";
 import { createOpenRouterConnectHandlers, type OpenRouterConnectDeps } from "./openrouter-connect-handlers.ts";
 import { createVaultLifeCycleHandlers, type VaultLifeCycleDeps } from "./vault-life-cycle-handlers.ts";
@@ -27,6 +28,7 @@ import { providerNumber, readProvider } from "./words.ts";
 export type KeyVaultDeps = ConnectKeyDeps &
   DeleteKeyDeps &
   VerifyKeyDeps &
+  AuditDeps &
   OpenRouterConnectDeps & { readonly keys: KeyStore; readonly lifeCycle: VaultLifeCycleDeps };
 
 /** KeyVault's RPCs: messages in, verbs called, messages out. */
@@ -34,6 +36,7 @@ export function createKeyVaultHandlers(deps: KeyVaultDeps): ServiceHandlers<type
   return {
     ...createOpenRouterConnectHandlers(deps),
     ...createVaultLifeCycleHandlers(deps.lifeCycle),
+    ...createAuditHandlers(deps),
     async listProviders() {
       const providers = listProviders().map((summary) =>
         create(ProviderInfoSchema, { ...summary, provider: providerNumber(summary.provider) }),

@@ -1,5 +1,13 @@
 import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-commands.ts";
 import { appendAudit } from "./writes/append-audit.ts";
+import {
+  auditHead,
+  moveBase,
+  noteExport,
+  putCheckpoint,
+  putSigningKey,
+  removeBelowBase,
+} from "./writes/audit-commands.ts";
 import { beginConnect, claimConnect, endConnect, sweepConnects } from "./writes/connects.ts";
 import { insertDataKey } from "./writes/insert-data-key.ts";
 import { setCanary } from "./writes/installation.ts";
@@ -43,6 +51,12 @@ export const EXECUTORS = {
   recordOnly,
   shredAccount,
   setCanary,
+  auditHead,
+  putCheckpoint,
+  putSigningKey,
+  noteExport,
+  moveBase,
+  removeBelowBase,
 } as const;
 
 /** The name of something that the writing thread can do. */

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import type { AuditPruner, AuditReader, CheckpointStore, ReleaseHistory, SigningKeyStore } from "../../audit/ports.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { ConnectStore } from "../../keyvault/connect-ports.ts";
@@ -9,6 +10,7 @@ import type { VaultStore } from "../../keyvault/vault-ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import type { KeyDirectory, PlacementStore, ReleaseLog, RouteLog } from "../../router/ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
+import { createAuditStore } from "./audit-store.ts";
 import { createConnectStore } from "./connect-store.ts";
 import { createDataKeyStore } from "./data-key-store.ts";
 import { createInstallationStore } from "./installation-store.ts";
@@ -19,6 +21,7 @@ import { openReader } from "./open-database.ts";
 import { createPlacementStore } from "./placement-store.ts";
 import { lockDatabase } from "./process-lock.ts";
 import { recoverKeyUses } from "./recover-key-uses.ts";
+import { createReleaseHistory } from "./release-history.ts";
 import { createDenialLog, createReleaseLog, type DenialLog } from "./release-log.ts";
 import { createRouteLog } from "./route-log.ts";
 import { createVaultStore } from "./vault-store.ts";
@@ -42,6 +45,8 @@ export interface SqliteStore {
   readonly routes: RouteLog;
   readonly ledger: LedgerStore;
   readonly denials: DenialLog;
+  readonly audit: AuditReader & CheckpointStore & SigningKeyStore & AuditPruner;
+  readonly releaseHistory: ReleaseHistory;
   readonly writer: Writer;
   /** Makes everything that was submitted durable, then closes the database and gives up the lock. */
   close(): Promise<void>;
@@ -82,6 +87,8 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       releases: createReleaseLog(writer, uses, denials),
       routes: createRouteLog(reader),
       denials,
+      audit: createAuditStore(reader, writer),
+      releaseHistory: createReleaseHistory(reader),
       writer,
       async close() {
         clearInterval(flushing);

@@ -1,5 +1,8 @@
-import { CHAIN_START, canonicalDetails, chainHash } from "../../audit/chain.ts";
+import { canonicalDetails, chainHash } from "../../audit/chain.ts";
 import type { AuditEvent } from "../../audit/event.ts";
+import type { ChainBase } from "../../audit/verify.ts";
+import { readBase } from "./audit-base.ts";
+import { AuditPostings } from "./audit-postings.ts";
 import type { Connection, Statement } from "./open-database.ts";
 
 /** The name under which the one writer of a SQLite database chains its audit. */
@@ -27,6 +30,7 @@ export class WriteTransaction {
   readonly #statements = new Map<string, Statement>();
   readonly #insertAudit: Statement;
   readonly #participants: BatchParticipant[] = [];
+  readonly #postings: AuditPostings;
   #seq: bigint;
   #hash: Uint8Array;
   #committedSeq: bigint;
@@ -37,9 +41,13 @@ export class WriteTransaction {
     const last = db.prepare("SELECT seq, hash, time_ms AS timeMs FROM audit ORDER BY seq DESC LIMIT 1").get() as
       | { seq: bigint; hash: Uint8Array; timeMs: bigint }
       | undefined;
-    this.#seq = this.#committedSeq = last?.seq ?? 0n;
-    this.#hash = this.#committedHash = last?.hash ?? CHAIN_START;
+    // After a pruning of everything the chain goes on from its base.
+    const base = readBase(db);
+    this.#seq = this.#committedSeq = last?.seq ?? base.seq;
+    this.#hash = this.#committedHash = last?.hash ?? base.hash;
     this.nowMs = Number(last?.timeMs ?? 0n);
+    this.#postings = new AuditPostings(db, this.#seq);
+    this.enlist(this.#postings);
     this.#insertAudit = db.prepare(
       "INSERT INTO audit (seq, writer, time_ms, kind, caller, actor, account, subject, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );
@@ -89,8 +97,14 @@ export class WriteTransaction {
       details,
       hash,
     );
+    this.#postings.note(seq, event);
     this.#seq = seq;
     this.#hash = hash;
+  }
+
+  /** The chain as it stands here, in memory: the newest record's number and hash. */
+  get head(): ChainBase {
+    return { seq: this.#seq, hash: this.#hash };
   }
 
   /** Starts a batch at `nowMs`. The wall clock may step back; recorded time may not. */

@@ -19,6 +19,9 @@ const REPLACE_KEY = `INSERT OR REPLACE INTO provider_key
 const COUNT_VERSION = `INSERT INTO key_version (account, provider, last_version) VALUES (?, ?, ?)
   ON CONFLICT (account, provider) DO UPDATE SET last_version = excluded.last_version`;
 
+const KEEP_FINGERPRINT =
+  "INSERT INTO key_fingerprint (fingerprint, account, key_id, version, provider, connect_ms) VALUES (?, ?, ?, ?, ?, ?)";
+
 /** A key to store, with its mutation. */
 export interface PutKeyInput {
   readonly key: NewKey;
@@ -67,6 +70,15 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     probeDueMs,
   );
   if (key.completesConnect !== undefined) completeConnect(tx, record.account, key.completesConnect);
+  tx.run(
+    KEEP_FINGERPRINT,
+    key.fingerprint,
+    record.account,
+    record.keyId,
+    record.version,
+    record.provider,
+    record.createMs,
+  );
   if (key.head !== undefined) writeHead(tx, key.head);
   recordMutation(tx, mutationWithEpoch(mutation, key.head), record);
   return record;

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { AuditEvent, AuditFinding, IdentifiedKey, Release } from "./audit_pb.ts";
+import { file_plori_keyvault_v1_audit } from "./audit_pb.ts";
 import type { Key, ProviderInfo } from "./keyvault_pb.ts";
 import { file_plori_keyvault_v1_keyvault } from "./keyvault_pb.ts";
 import type { DataKeyFailure, VaultFinding } from "./vault_pb.ts";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file plori/keyvault/v1/keyvault_service.proto.
  */
 export const file_plori_keyvault_v1_keyvault_service: GenFile = /*@__PURE__*/
-  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIsABChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkSDgoGa2V5X2lkGAcgASgJEg0KBWhvc3RzGAggAygJIjkKEkNvbm5lY3RLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkibgodQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIZCgxjYWxsYmFja191cmwYAiABKAlCA4ABARISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIoUBCh5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2USHgoRYXV0aG9yaXphdGlvbl91cmwYASABKAlCA4ABARISCgpjb25uZWN0X2lkGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ9CiBDb21wbGV0ZU9wZW5Sb3V0ZXJDb25uZWN0UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCmNvbm5lY3RfaWQYAiABKAkSEQoEY29kZRgDIAEoCUIDgAEBEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiSAohQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJbCg1HZXRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEg4KBmtleV9pZBgDIAEoCSI1Cg5HZXRLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkigQEKEFZlcmlmeUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZrZXlfaWQYBSABKAkiOAoRVmVyaWZ5S2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5IkkKD0xpc3RLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlEKEExpc3RLZXlzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKEERlbGV0ZUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDAoEZXRhZxgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEg4KBmtleV9pZBgGIAEoCSI4ChFEZWxldGVLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkiOgoVUmV3cmFwRGF0YUtleXNSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFYWN0b3IYAiABKAkiuAEKFlJld3JhcERhdGFLZXlzUmVzcG9uc2USEwoLa21zX2tleV9hcm4YASABKAkSFwoPcmV3cmFwcGVkX2NvdW50GAIgASgDEhQKDGZhaWxlZF9jb3VudBgDIAEoAxIXCg9yZW1haW5pbmdfY291bnQYBCABKAMSMwoIZmFpbHVyZXMYBSADKAsyIS5wbG9yaS5rZXl2YXVsdC52MS5EYXRhS2V5RmFpbHVyZRIMCgRkb25lGAYgASgIIk0KF1JvdGF0ZUFjY291bnRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSJKChhSb3RhdGVBY2NvdW50S2V5UmVzcG9uc2USGAoQZGF0YV9rZXlfdmVyc2lvbhgBIAEoAxIUCgxyZWNvcmRfY291bnQYAiABKAMihAEKE1NocmVkQWNjb3VudFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIMCgRldGFnGAIgASgJEhQKDGNvbmZpcm1hdGlvbhgDIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkiZgoUU2hyZWRBY2NvdW50UmVzcG9uc2USEQoJa2V5X2NvdW50GAEgASgDEhYKDmRhdGFfa2V5X2NvdW50GAIgASgDEgwKBGV0YWcYAyABKAkSFQoNbG9nX3RydW5jYXRlZBgEIAEoCCJKChRFdmljdERhdGFLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiFwoVRXZpY3REYXRhS2V5c1Jlc3BvbnNlIiMKElZlcmlmeVZhdWx0UmVxdWVzdBINCgVhY3RvchgBIAEoCSKCAQoTVmVyaWZ5VmF1bHRSZXNwb25zZRIVCg1jaGVja2VkX2NvdW50GAEgASgDEhMKC2ZhdWx0X2NvdW50GAIgASgDEjEKCGZpbmRpbmdzGAMgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuVmF1bHRGaW5kaW5nEgwKBGRvbmUYBCABKAgywQoKD0tleVZhdWx0U2VydmljZRJkCg1MaXN0UHJvdmlkZXJzEicucGxvcmkua2V5dmF1bHQudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaKC5wbG9yaS5rZXl2YXVsdC52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiABJbCgpDb25uZWN0S2V5EiQucGxvcmkua2V5dmF1bHQudjEuQ29ubmVjdEtleVJlcXVlc3QaJS5wbG9yaS5rZXl2YXVsdC52MS5Db25uZWN0S2V5UmVzcG9uc2UiABJ/ChZCZWdpbk9wZW5Sb3V0ZXJDb25uZWN0EjAucGxvcmkua2V5dmF1bHQudjEuQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QaMS5wbG9yaS5rZXl2YXVsdC52MS5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2UiABKIAQoZQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdBIzLnBsb3JpLmtleXZhdWx0LnYxLkNvbXBsZXRlT3BlblJvdXRlckNvbm5lY3RSZXF1ZXN0GjQucGxvcmkua2V5dmF1bHQudjEuQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlIgASTwoGR2V0S2V5EiAucGxvcmkua2V5dmF1bHQudjEuR2V0S2V5UmVxdWVzdBohLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlc3BvbnNlIgASWAoJVmVyaWZ5S2V5EiMucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5S2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeUtleVJlc3BvbnNlIgASVQoITGlzdEtleXMSIi5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1JlcXVlc3QaIy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1Jlc3BvbnNlIgASWAoJRGVsZXRlS2V5EiMucGxvcmkua2V5dmF1bHQudjEuRGVsZXRlS2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlc3BvbnNlIgASaQoOUmV3cmFwRGF0YUtleXMSKC5wbG9yaS5rZXl2YXVsdC52MS5SZXdyYXBEYXRhS2V5c1JlcXVlc3QaKS5wbG9yaS5rZXl2YXVsdC52MS5SZXdyYXBEYXRhS2V5c1Jlc3BvbnNlIgAwARJtChBSb3RhdGVBY2NvdW50S2V5EioucGxvcmkua2V5dmF1bHQudjEuUm90YXRlQWNjb3VudEtleVJlcXVlc3QaKy5wbG9yaS5rZXl2YXVsdC52MS5Sb3RhdGVBY2NvdW50S2V5UmVzcG9uc2UiABJhCgxTaHJlZEFjY291bnQSJi5wbG9yaS5rZXl2YXVsdC52MS5TaHJlZEFjY291bnRSZXF1ZXN0GicucGxvcmkua2V5dmF1bHQudjEuU2hyZWRBY2NvdW50UmVzcG9uc2UiABJkCg1FdmljdERhdGFLZXlzEicucGxvcmkua2V5dmF1bHQudjEuRXZpY3REYXRhS2V5c1JlcXVlc3QaKC5wbG9yaS5rZXl2YXVsdC52MS5FdmljdERhdGFLZXlzUmVzcG9uc2UiABJgCgtWZXJpZnlWYXVsdBIlLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeVZhdWx0UmVxdWVzdBomLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeVZhdWx0UmVzcG9uc2UiADABYgZwcm90bzM", [file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_keyvault_v1_vault, file_plori_type_v1_type]);
+  fileDesc("CihwbG9yaS9rZXl2YXVsdC92MS9rZXl2YXVsdF9zZXJ2aWNlLnByb3RvEhFwbG9yaS5rZXl2YXVsdC52MSIWChRMaXN0UHJvdmlkZXJzUmVxdWVzdCJLChVMaXN0UHJvdmlkZXJzUmVzcG9uc2USMgoJcHJvdmlkZXJzGAEgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuUHJvdmlkZXJJbmZvIsABChFDb25uZWN0S2V5UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchITCgZzZWNyZXQYAyABKAlCA4ABARIYChBhbGxvd191bnZlcmlmaWVkGAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkSDgoGa2V5X2lkGAcgASgJEg0KBWhvc3RzGAggAygJIjkKEkNvbm5lY3RLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkibgodQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIZCgxjYWxsYmFja191cmwYAiABKAlCA4ABARISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIoUBCh5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2USHgoRYXV0aG9yaXphdGlvbl91cmwYASABKAlCA4ABARISCgpjb25uZWN0X2lkGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ9CiBDb21wbGV0ZU9wZW5Sb3V0ZXJDb25uZWN0UmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCmNvbm5lY3RfaWQYAiABKAkSEQoEY29kZRgDIAEoCUIDgAEBEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiSAohQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlEiMKA2tleRgBIAEoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleSJbCg1HZXRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEg4KBmtleV9pZBgDIAEoCSI1Cg5HZXRLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkigQEKEFZlcmlmeUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZrZXlfaWQYBSABKAkiOAoRVmVyaWZ5S2V5UmVzcG9uc2USIwoDa2V5GAEgASgLMhYucGxvcmkua2V5dmF1bHQudjEuS2V5IkkKD0xpc3RLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlEKEExpc3RLZXlzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLnBsb3JpLmtleXZhdWx0LnYxLktleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKEERlbGV0ZUtleVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDAoEZXRhZxgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEg4KBmtleV9pZBgGIAEoCSI4ChFEZWxldGVLZXlSZXNwb25zZRIjCgNrZXkYASABKAsyFi5wbG9yaS5rZXl2YXVsdC52MS5LZXkiOgoVUmV3cmFwRGF0YUtleXNSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFYWN0b3IYAiABKAkiuAEKFlJld3JhcERhdGFLZXlzUmVzcG9uc2USEwoLa21zX2tleV9hcm4YASABKAkSFwoPcmV3cmFwcGVkX2NvdW50GAIgASgDEhQKDGZhaWxlZF9jb3VudBgDIAEoAxIXCg9yZW1haW5pbmdfY291bnQYBCABKAMSMwoIZmFpbHVyZXMYBSADKAsyIS5wbG9yaS5rZXl2YXVsdC52MS5EYXRhS2V5RmFpbHVyZRIMCgRkb25lGAYgASgIIk0KF1JvdGF0ZUFjY291bnRLZXlSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSJKChhSb3RhdGVBY2NvdW50S2V5UmVzcG9uc2USGAoQZGF0YV9rZXlfdmVyc2lvbhgBIAEoAxIUCgxyZWNvcmRfY291bnQYAiABKAMihAEKE1NocmVkQWNjb3VudFJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIMCgRldGFnGAIgASgJEhQKDGNvbmZpcm1hdGlvbhgDIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAQgASgIEhIKCnJlcXVlc3RfaWQYBSABKAkSDQoFYWN0b3IYBiABKAkiZgoUU2hyZWRBY2NvdW50UmVzcG9uc2USEQoJa2V5X2NvdW50GAEgASgDEhYKDmRhdGFfa2V5X2NvdW50GAIgASgDEgwKBGV0YWcYAyABKAkSFQoNbG9nX3RydW5jYXRlZBgEIAEoCCJKChRFdmljdERhdGFLZXlzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiFwoVRXZpY3REYXRhS2V5c1Jlc3BvbnNlIiMKElZlcmlmeVZhdWx0UmVxdWVzdBINCgVhY3RvchgBIAEoCSKCAQoTVmVyaWZ5VmF1bHRSZXNwb25zZRIVCg1jaGVja2VkX2NvdW50GAEgASgDEhMKC2ZhdWx0X2NvdW50GAIgASgDEjEKCGZpbmRpbmdzGAMgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuVmF1bHRGaW5kaW5nEgwKBGRvbmUYBCABKAgiuQEKE0xpc3RSZWxlYXNlc1JlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIMCgRob3N0GAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBSABKAUSEgoKcGFnZV90b2tlbhgGIAEoCSJdChRMaXN0UmVsZWFzZXNSZXNwb25zZRIsCghyZWxlYXNlcxgBIAMoCzIaLnBsb3JpLmtleXZhdWx0LnYxLlJlbGVhc2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKFUlkZW50aWZ5U2VjcmV0UmVxdWVzdBITCgZzZWNyZXQYASABKAxCA4ABARINCgVhY3RvchgCIAEoCSJIChZJZGVudGlmeVNlY3JldFJlc3BvbnNlEi4KBGtleXMYASADKAsyIC5wbG9yaS5rZXl2YXVsdC52MS5JZGVudGlmaWVkS2V5IswBChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEa2luZBgCIAEoCRIOCgZjYWxsZXIYAyABKAkSLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJImEKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEi0KBmV2ZW50cxgBIAMoCzIdLnBsb3JpLmtleXZhdWx0LnYxLkF1ZGl0RXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhQKElZlcmlmeUF1ZGl0UmVxdWVzdCKMAgoTVmVyaWZ5QXVkaXRSZXNwb25zZRIWCg52ZXJpZmllZF9jb3VudBgBIAEoAxIQCghzZXF1ZW5jZRgCIAEoAxIYChBjaGVja3BvaW50X2NvdW50GAMgASgDEjEKCGZpbmRpbmdzGAQgAygLMh8ucGxvcmkua2V5dmF1bHQudjEuQXVkaXRGaW5kaW5nEhUKDWZpbmRpbmdfY291bnQYBSABKAMSDAoEZG9uZRgGIAEoCBIOCgZpbnRhY3QYByABKAgSFQoNYmFzZV9zZXF1ZW5jZRgIIAEoAxIbChNjaGVja3BvaW50X3NlcXVlbmNlGAkgASgDEhUKDXZlcmlmaWVyX2tleXMYCiADKAkiRgoSRXhwb3J0QXVkaXRSZXF1ZXN0EhYKDmFmdGVyX3NlcXVlbmNlGAEgASgDEhgKEHRocm91Z2hfc2VxdWVuY2UYAiABKAMiWQoTRXhwb3J0QXVkaXRSZXNwb25zZRItCgZldmVudHMYASADKAsyHS5wbG9yaS5rZXl2YXVsdC52MS5BdWRpdEV2ZW50EhMKC2NoZWNrcG9pbnRzGAIgAygJIl4KEVBydW5lQXVkaXRSZXF1ZXN0EhgKEHRocm91Z2hfc2VxdWVuY2UYASABKAMSDAoEaGFzaBgCIAEoDBISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIkIKElBydW5lQXVkaXRSZXNwb25zZRIVCg1iYXNlX3NlcXVlbmNlGAEgASgDEhUKDXJlbW92ZWRfY291bnQYAiABKAMymg8KD0tleVZhdWx0U2VydmljZRJkCg1MaXN0UHJvdmlkZXJzEicucGxvcmkua2V5dmF1bHQudjEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaKC5wbG9yaS5rZXl2YXVsdC52MS5MaXN0UHJvdmlkZXJzUmVzcG9uc2UiABJbCgpDb25uZWN0S2V5EiQucGxvcmkua2V5dmF1bHQudjEuQ29ubmVjdEtleVJlcXVlc3QaJS5wbG9yaS5rZXl2YXVsdC52MS5Db25uZWN0S2V5UmVzcG9uc2UiABJ/ChZCZWdpbk9wZW5Sb3V0ZXJDb25uZWN0EjAucGxvcmkua2V5dmF1bHQudjEuQmVnaW5PcGVuUm91dGVyQ29ubmVjdFJlcXVlc3QaMS5wbG9yaS5rZXl2YXVsdC52MS5CZWdpbk9wZW5Sb3V0ZXJDb25uZWN0UmVzcG9uc2UiABKIAQoZQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdBIzLnBsb3JpLmtleXZhdWx0LnYxLkNvbXBsZXRlT3BlblJvdXRlckNvbm5lY3RSZXF1ZXN0GjQucGxvcmkua2V5dmF1bHQudjEuQ29tcGxldGVPcGVuUm91dGVyQ29ubmVjdFJlc3BvbnNlIgASTwoGR2V0S2V5EiAucGxvcmkua2V5dmF1bHQudjEuR2V0S2V5UmVxdWVzdBohLnBsb3JpLmtleXZhdWx0LnYxLkdldEtleVJlc3BvbnNlIgASWAoJVmVyaWZ5S2V5EiMucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5S2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeUtleVJlc3BvbnNlIgASVQoITGlzdEtleXMSIi5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1JlcXVlc3QaIy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0S2V5c1Jlc3BvbnNlIgASWAoJRGVsZXRlS2V5EiMucGxvcmkua2V5dmF1bHQudjEuRGVsZXRlS2V5UmVxdWVzdBokLnBsb3JpLmtleXZhdWx0LnYxLkRlbGV0ZUtleVJlc3BvbnNlIgASaQoOUmV3cmFwRGF0YUtleXMSKC5wbG9yaS5rZXl2YXVsdC52MS5SZXdyYXBEYXRhS2V5c1JlcXVlc3QaKS5wbG9yaS5rZXl2YXVsdC52MS5SZXdyYXBEYXRhS2V5c1Jlc3BvbnNlIgAwARJtChBSb3RhdGVBY2NvdW50S2V5EioucGxvcmkua2V5dmF1bHQudjEuUm90YXRlQWNjb3VudEtleVJlcXVlc3QaKy5wbG9yaS5rZXl2YXVsdC52MS5Sb3RhdGVBY2NvdW50S2V5UmVzcG9uc2UiABJhCgxTaHJlZEFjY291bnQSJi5wbG9yaS5rZXl2YXVsdC52MS5TaHJlZEFjY291bnRSZXF1ZXN0GicucGxvcmkua2V5dmF1bHQudjEuU2hyZWRBY2NvdW50UmVzcG9uc2UiABJkCg1FdmljdERhdGFLZXlzEicucGxvcmkua2V5dmF1bHQudjEuRXZpY3REYXRhS2V5c1JlcXVlc3QaKC5wbG9yaS5rZXl2YXVsdC52MS5FdmljdERhdGFLZXlzUmVzcG9uc2UiABJgCgtWZXJpZnlWYXVsdBIlLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeVZhdWx0UmVxdWVzdBomLnBsb3JpLmtleXZhdWx0LnYxLlZlcmlmeVZhdWx0UmVzcG9uc2UiADABEmEKDExpc3RSZWxlYXNlcxImLnBsb3JpLmtleXZhdWx0LnYxLkxpc3RSZWxlYXNlc1JlcXVlc3QaJy5wbG9yaS5rZXl2YXVsdC52MS5MaXN0UmVsZWFzZXNSZXNwb25zZSIAEmcKDklkZW50aWZ5U2VjcmV0EigucGxvcmkua2V5dmF1bHQudjEuSWRlbnRpZnlTZWNyZXRSZXF1ZXN0GikucGxvcmkua2V5dmF1bHQudjEuSWRlbnRpZnlTZWNyZXRSZXNwb25zZSIAEmoKD0xpc3RBdWRpdEV2ZW50cxIpLnBsb3JpLmtleXZhdWx0LnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaKi5wbG9yaS5rZXl2YXVsdC52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIAEmAKC1ZlcmlmeUF1ZGl0EiUucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5QXVkaXRSZXF1ZXN0GiYucGxvcmkua2V5dmF1bHQudjEuVmVyaWZ5QXVkaXRSZXNwb25zZSIAMAESYAoLRXhwb3J0QXVkaXQSJS5wbG9yaS5rZXl2YXVsdC52MS5FeHBvcnRBdWRpdFJlcXVlc3QaJi5wbG9yaS5rZXl2YXVsdC52MS5FeHBvcnRBdWRpdFJlc3BvbnNlIgAwARJbCgpQcnVuZUF1ZGl0EiQucGxvcmkua2V5dmF1bHQudjEuUHJ1bmVBdWRpdFJlcXVlc3QaJS5wbG9yaS5rZXl2YXVsdC52MS5QcnVuZUF1ZGl0UmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_timestamp, file_plori_keyvault_v1_audit, file_plori_keyvault_v1_keyvault, file_plori_keyvault_v1_vault, file_plori_type_v1_type]);
 
 /**
  * Asks for the supported providers.
@@ -922,6 +924,455 @@ export const VerifyVaultResponseSchema: GenMessage<VerifyVaultResponse> = /*@__P
   messageDesc(file_plori_keyvault_v1_keyvault_service, 25);
 
 /**
+ * Asks who was given which key version.
+ *
+ * @generated from message plori.keyvault.v1.ListReleasesRequest
+ */
+export type ListReleasesRequest = Message<"plori.keyvault.v1.ListReleasesRequest"> & {
+  /**
+   * Releases for this account's agents or of its keys. Required of settings; `platform` is for auditors and admins. Empty: every account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Only releases to this agent host. Empty: every host. For auditors and admins.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * Only releases from this time on. Absent: from the beginning.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 3;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only releases before this time. Absent: until now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 4;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * At most so many releases, 1-500. 0 means 50. A page may hold fewer, even none, although more follow.
+   *
+   * @generated from field: int32 page_size = 5;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before, with the same filters. Empty: the first page.
+   *
+   * @generated from field: string page_token = 6;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ListReleasesRequest.
+ * Use `create(ListReleasesRequestSchema)` to create a new message.
+ */
+export const ListReleasesRequestSchema: GenMessage<ListReleasesRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 26);
+
+/**
+ * A page of releases.
+ *
+ * @generated from message plori.keyvault.v1.ListReleasesResponse
+ */
+export type ListReleasesResponse = Message<"plori.keyvault.v1.ListReleasesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated plori.keyvault.v1.Release releases = 1;
+   */
+  releases: Release[];
+
+  /**
+   * For the next page. Empty: this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ListReleasesResponse.
+ * Use `create(ListReleasesResponseSchema)` to create a new message.
+ */
+export const ListReleasesResponseSchema: GenMessage<ListReleasesResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 27);
+
+/**
+ * Asks about a leaked secret.
+ *
+ * @generated from message plori.keyvault.v1.IdentifySecretRequest
+ */
+export type IdentifySecretRequest = Message<"plori.keyvault.v1.IdentifySecretRequest"> & {
+  /**
+   * The secret's bytes; white space around it is ignored. At most 512 printable ASCII characters. It is not kept.
+   *
+   * @generated from field: bytes secret = 1;
+   */
+  secret: Uint8Array;
+
+  /**
+   * Optional: the end user or operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.IdentifySecretRequest.
+ * Use `create(IdentifySecretRequestSchema)` to create a new message.
+ */
+export const IdentifySecretRequestSchema: GenMessage<IdentifySecretRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 28);
+
+/**
+ * Whose the secret is.
+ *
+ * @generated from message plori.keyvault.v1.IdentifySecretResponse
+ */
+export type IdentifySecretResponse = Message<"plori.keyvault.v1.IdentifySecretResponse"> & {
+  /**
+   * Every key version that has, or had, this secret, at most 100. Empty: it was never connected here.
+   *
+   * @generated from field: repeated plori.keyvault.v1.IdentifiedKey keys = 1;
+   */
+  keys: IdentifiedKey[];
+};
+
+/**
+ * Describes the message plori.keyvault.v1.IdentifySecretResponse.
+ * Use `create(IdentifySecretResponseSchema)` to create a new message.
+ */
+export const IdentifySecretResponseSchema: GenMessage<IdentifySecretResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 29);
+
+/**
+ * Asks for audit events.
+ *
+ * @generated from message plori.keyvault.v1.ListAuditEventsRequest
+ */
+export type ListAuditEventsRequest = Message<"plori.keyvault.v1.ListAuditEventsRequest"> & {
+  /**
+   * Only events that concern this account. Empty: every account, and none.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Only events of this kind, for example "key.connected". Empty: every kind.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * Only events of this caller: a SPIFFE id, or "service". Empty: every caller.
+   *
+   * @generated from field: string caller = 3;
+   */
+  caller: string;
+
+  /**
+   * Only events from this time on. Absent: from the beginning.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only events before this time. Absent: until now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * At most so many events, 1-500. 0 means 50. A page may hold fewer, even none, although more follow.
+   *
+   * @generated from field: int32 page_size = 6;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before, with the same filters. Empty: the first page.
+   *
+   * @generated from field: string page_token = 7;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ListAuditEventsRequest.
+ * Use `create(ListAuditEventsRequestSchema)` to create a new message.
+ */
+export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 30);
+
+/**
+ * A page of audit events.
+ *
+ * @generated from message plori.keyvault.v1.ListAuditEventsResponse
+ */
+export type ListAuditEventsResponse = Message<"plori.keyvault.v1.ListAuditEventsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated plori.keyvault.v1.AuditEvent events = 1;
+   */
+  events: AuditEvent[];
+
+  /**
+   * For the next page. Empty: this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ListAuditEventsResponse.
+ * Use `create(ListAuditEventsResponseSchema)` to create a new message.
+ */
+export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 31);
+
+/**
+ * Verifies the audit.
+ *
+ * @generated from message plori.keyvault.v1.VerifyAuditRequest
+ */
+export type VerifyAuditRequest = Message<"plori.keyvault.v1.VerifyAuditRequest"> & {
+};
+
+/**
+ * Describes the message plori.keyvault.v1.VerifyAuditRequest.
+ * Use `create(VerifyAuditRequestSchema)` to create a new message.
+ */
+export const VerifyAuditRequestSchema: GenMessage<VerifyAuditRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 32);
+
+/**
+ * How far the verification is, and what it found so far.
+ *
+ * @generated from message plori.keyvault.v1.VerifyAuditResponse
+ */
+export type VerifyAuditResponse = Message<"plori.keyvault.v1.VerifyAuditResponse"> & {
+  /**
+   * Events that were verified.
+   *
+   * @generated from field: int64 verified_count = 1;
+   */
+  verifiedCount: bigint;
+
+  /**
+   * The event that was verified last.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * Signed checkpoints that were compared and agree.
+   *
+   * @generated from field: int64 checkpoint_count = 3;
+   */
+  checkpointCount: bigint;
+
+  /**
+   * What was found since the message before; at most 1,000 findings in all.
+   *
+   * @generated from field: repeated plori.keyvault.v1.AuditFinding findings = 4;
+   */
+  findings: AuditFinding[];
+
+  /**
+   * How many findings there are so far, also those that are not told.
+   *
+   * @generated from field: int64 finding_count = 5;
+   */
+  findingCount: bigint;
+
+  /**
+   * Whether this is the last message.
+   *
+   * @generated from field: bool done = 6;
+   */
+  done: boolean;
+
+  /**
+   * Whether nothing at all is wrong. Only the last message can have it.
+   *
+   * @generated from field: bool intact = 7;
+   */
+  intact: boolean;
+
+  /**
+   * The event after which the chain begins: 0, or the last one that was pruned.
+   *
+   * @generated from field: int64 base_sequence = 8;
+   */
+  baseSequence: bigint;
+
+  /**
+   * The newest signed checkpoint that agrees. Events after it could be cut off without a trace. 0: none.
+   *
+   * @generated from field: int64 checkpoint_sequence = 9;
+   */
+  checkpointSequence: bigint;
+
+  /**
+   * The public keys that checkpoints are signed with, as verifiers of C2SP signed notes take them.
+   *
+   * @generated from field: repeated string verifier_keys = 10;
+   */
+  verifierKeys: string[];
+};
+
+/**
+ * Describes the message plori.keyvault.v1.VerifyAuditResponse.
+ * Use `create(VerifyAuditResponseSchema)` to create a new message.
+ */
+export const VerifyAuditResponseSchema: GenMessage<VerifyAuditResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 33);
+
+/**
+ * Exports the audit.
+ *
+ * @generated from message plori.keyvault.v1.ExportAuditRequest
+ */
+export type ExportAuditRequest = Message<"plori.keyvault.v1.ExportAuditRequest"> & {
+  /**
+   * Only events after this one: the last that was received before. 0: from the first that is there.
+   *
+   * @generated from field: int64 after_sequence = 1;
+   */
+  afterSequence: bigint;
+
+  /**
+   * Up to this event. 0: up to the one that is newest when the export begins.
+   *
+   * @generated from field: int64 through_sequence = 2;
+   */
+  throughSequence: bigint;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ExportAuditRequest.
+ * Use `create(ExportAuditRequestSchema)` to create a new message.
+ */
+export const ExportAuditRequestSchema: GenMessage<ExportAuditRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 34);
+
+/**
+ * Some events.
+ *
+ * @generated from message plori.keyvault.v1.ExportAuditResponse
+ */
+export type ExportAuditResponse = Message<"plori.keyvault.v1.ExportAuditResponse"> & {
+  /**
+   * In the order of their sequences, without a gap, at most 200.
+   *
+   * @generated from field: repeated plori.keyvault.v1.AuditEvent events = 1;
+   */
+  events: AuditEvent[];
+
+  /**
+   * The checkpoints of these events' sequences: C2SP signed notes. Verify them against `VerifyAuditResponse.verifier_keys`.
+   *
+   * @generated from field: repeated string checkpoints = 2;
+   */
+  checkpoints: string[];
+};
+
+/**
+ * Describes the message plori.keyvault.v1.ExportAuditResponse.
+ * Use `create(ExportAuditResponseSchema)` to create a new message.
+ */
+export const ExportAuditResponseSchema: GenMessage<ExportAuditResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 35);
+
+/**
+ * Prunes the audit.
+ *
+ * @generated from message plori.keyvault.v1.PruneAuditRequest
+ */
+export type PruneAuditRequest = Message<"plori.keyvault.v1.PruneAuditRequest"> & {
+  /**
+   * The last event to remove. It must have been exported, and a signed checkpoint must have its sequence: take the last in the export.
+   *
+   * @generated from field: int64 through_sequence = 1;
+   */
+  throughSequence: bigint;
+
+  /**
+   * `AuditEvent.hash` of that event, as it was exported, 32 bytes.
+   *
+   * @generated from field: bytes hash = 2;
+   */
+  hash: Uint8Array;
+
+  /**
+   * Optional UUID: the same id with the same payload does nothing further.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the end user or operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.PruneAuditRequest.
+ * Use `create(PruneAuditRequestSchema)` to create a new message.
+ */
+export const PruneAuditRequestSchema: GenMessage<PruneAuditRequest> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 36);
+
+/**
+ * Events are gone.
+ *
+ * @generated from message plori.keyvault.v1.PruneAuditResponse
+ */
+export type PruneAuditResponse = Message<"plori.keyvault.v1.PruneAuditResponse"> & {
+  /**
+   * The event after which the audit now begins.
+   *
+   * @generated from field: int64 base_sequence = 1;
+   */
+  baseSequence: bigint;
+
+  /**
+   * Events that this call removed.
+   *
+   * @generated from field: int64 removed_count = 2;
+   */
+  removedCount: bigint;
+};
+
+/**
+ * Describes the message plori.keyvault.v1.PruneAuditResponse.
+ * Use `create(PruneAuditResponseSchema)` to create a new message.
+ */
+export const PruneAuditResponseSchema: GenMessage<PruneAuditResponse> = /*@__PURE__*/
+  messageDesc(file_plori_keyvault_v1_keyvault_service, 37);
+
+/**
  * Connects, lists and removes users' provider keys. No RPC of it returns any part of a key.
  *
  * @generated from service plori.keyvault.v1.KeyVaultService
@@ -1067,6 +1518,69 @@ export const KeyVaultService: GenService<{
     methodKind: "server_streaming";
     input: typeof VerifyVaultRequestSchema;
     output: typeof VerifyVaultResponseSchema;
+  },
+  /**
+   * Who was given which key version, newest first. Roles: settings (releases of the account's own keys; `account` is required), auditor, admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.ListReleases
+   */
+  listReleases: {
+    methodKind: "unary";
+    input: typeof ListReleasesRequestSchema;
+    output: typeof ListReleasesResponseSchema;
+  },
+  /**
+   * Whose key a leaked secret is and which hosts had it, or nothing. Keys that were replaced or removed are recognised too. Every call is audited,
+   * and an identity may make at most 10 a minute. Roles: admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.IdentifySecret
+   */
+  identifySecret: {
+    methodKind: "unary";
+    input: typeof IdentifySecretRequestSchema;
+    output: typeof IdentifySecretResponseSchema;
+  },
+  /**
+   * The audit, newest first: every mutation, release and denial. Roles: auditor, admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.ListAuditEvents
+   */
+  listAuditEvents: {
+    methodKind: "unary";
+    input: typeof ListAuditEventsRequestSchema;
+    output: typeof ListAuditEventsResponseSchema;
+  },
+  /**
+   * Recomputes the audit's hash chain and compares it with every signed checkpoint, in the database and in the file outside of it. Streams its progress;
+   * the last message has `done`. Roles: auditor, admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.VerifyAudit
+   */
+  verifyAudit: {
+    methodKind: "server_streaming";
+    input: typeof VerifyAuditRequestSchema;
+    output: typeof VerifyAuditResponseSchema;
+  },
+  /**
+   * The audit in the order in which it was written, with its hashes and checkpoints, so that it can be verified elsewhere. Resumable; the same request
+   * gives the same events. Notes in the audit how far it got. Roles: auditor, admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.ExportAudit
+   */
+  exportAudit: {
+    methodKind: "server_streaming";
+    input: typeof ExportAuditRequestSchema;
+    output: typeof ExportAuditResponseSchema;
+  },
+  /**
+   * Removes the oldest events, which must have been exported. What is left stays verifiable, from the checkpoint at the cut on. Roles: admin.
+   *
+   * @generated from rpc plori.keyvault.v1.KeyVaultService.PruneAudit
+   */
+  pruneAudit: {
+    methodKind: "unary";
+    input: typeof PruneAuditRequestSchema;
+    output: typeof PruneAuditResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_plori_keyvault_v1_keyvault_service, 0);
