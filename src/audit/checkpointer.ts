@@ -24,6 +24,8 @@ export interface CheckpointerDeps extends Omit<SigningKeyDeps, "store" | "clock"
   readonly log: Log;
   /** Outside the database, best on another disk or machine: whoever rewrites the one must not be able to rewrite the other. */
   readonly filePath: string;
+  /** Runs something every so often until the returned function is called. Absent: a timer that keeps no process alive. */
+  readonly every?: (ms: number, run: () => Promise<void>) => () => void;
 }
 
 /** Signs checkpoints in the background. */
@@ -93,16 +95,17 @@ export function startCheckpointer(deps: CheckpointerDeps): Checkpointer {
     return turn;
   }
 
-  function look(): void {
+  /** Never rejects. */
+  async function look(): Promise<void> {
     if (isStopped || clock.monotonicMs() < retryAtMs) return;
-    inTurn(
+    await inTurn(
       (size, head, atMs) => head - size >= RECORDS_PER_CHECKPOINT || clock.monotonicMs() - atMs >= CHECKPOINT_EVERY_MS,
     ).catch((error: unknown) => {
       retryAtMs = clock.monotonicMs() + RETRY_AFTER_MS;
       if (!isStopped) log.warn("no checkpoint of the audit could be signed; trying again", { err: error });
     });
   }
-  const timer = setInterval(look, LOOK_EVERY_MS).unref();
+  const stopLooking = (deps.every ?? everyUnattended)(LOOK_EVERY_MS, look);
 
   return {
     checkpoint: () => inTurn(() => true),
@@ -110,7 +113,7 @@ export function startCheckpointer(deps: CheckpointerDeps): Checkpointer {
       return isStopped;
     },
     async stop() {
-      clearInterval(timer);
+      stopLooking();
       await inTurn(() => true).catch((error: unknown) => log.warn("no last checkpoint of the audit", { err: error }));
       await signing?.file.close();
     },
@@ -139,9 +142,9 @@ async function assertContinues({ audit }: CheckpointerDeps, last: Checkpoint | u
   const verifier = new ChainVerifier(base, []);
   if (last !== undefined) {
     const [record] = await audit.read(last.size - 1n, 1);
-    const pruned = record === undefined ? await audit.base() : undefined;
-    const hash = record?.seq === last.size ? record.hash : pruned?.seq === last.size ? pruned.hash : undefined;
-    if (hash === undefined || Buffer.compare(hash, last.hash) !== 0)
+    // What is pruned up to the checkpoint is known by the chain's base alone.
+    const { seq, hash } = record?.seq === last.size ? record : await audit.base();
+    if (seq !== last.size || Buffer.compare(hash, last.hash) !== 0)
       throw new ChainDiffersError(`at record ${last.size}`);
   }
   for (;;) {
@@ -152,4 +155,9 @@ async function assertContinues({ audit }: CheckpointerDeps, last: Checkpoint | u
     // Calls are answered in between: the first checkpoint of an old installation has the whole chain before it.
     await setImmediate();
   }
+}
+
+function everyUnattended(ms: number, run: () => Promise<void>): () => void {
+  const timer = setInterval(() => void run(), ms).unref();
+  return () => clearInterval(timer);
 }

@@ -251,6 +251,10 @@ test("an export is the same through both doors, verifies offline, and what was e
   expect(await verdict(auditor)).toMatchObject({ intact: true, baseSequence: last.sequence });
   await service.end();
   service = await start();
+  // Checkpoints go on after the cut.
+  await expect
+    .poll(async () => (await verdict(service.as("auditor"))).checkpointSequence, { timeout: 20_000, interval: 300 })
+    .toBeGreaterThan(events[0]?.sequence ?? 0n);
   expect(await verdict(service.as("auditor"))).toMatchObject({ intact: true, baseSequence: last.sequence });
 });
 
