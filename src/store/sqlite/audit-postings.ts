@@ -21,6 +21,7 @@ export const TERMS = {
 
 interface Segment {
   readonly number: bigint;
+  readonly lastSeq: bigint;
   readonly accounts: Set<string>;
   readonly callers: Set<string>;
   readonly kinds: Set<string>;
@@ -55,9 +56,9 @@ export class AuditPostings implements BatchParticipant {
 
   /** Notes a record that was just written. */
   note(seq: bigint, event: AuditEvent): void {
-    const number = segmentOf(seq);
     let segment = this.#segment;
-    if (segment === undefined || segment.number !== number) {
+    if (segment === undefined || seq > segment.lastSeq) {
+      const number = segmentOf(seq);
       if (segment !== undefined) this.#close.run(segment.minMs, segment.maxMs, segment.number);
       this.#open.run(number);
       segment = newSegment(number);
@@ -96,6 +97,7 @@ export class AuditPostings implements BatchParticipant {
 function newSegment(number: bigint): Segment {
   return {
     number,
+    lastSeq: (number + 1n) * SEGMENT_RECORDS,
     accounts: new Set(),
     callers: new Set(),
     kinds: new Set(),

@@ -32,8 +32,7 @@ function numbers(seed: number): (n: number) => number {
 
 type Command = Batch["commands"][number];
 
-function releaseCommand(n: number, pick: (n: number) => number): Command {
-  const account = `a${pick(50)}`;
+function releaseCommand(n: number, pick: (n: number) => number, account = `a${pick(50)}`): Command {
   const isHosted = pick(4) === 0;
   const host = `host-${pick(5)}`;
   const release: Release = {
@@ -90,11 +89,13 @@ beforeAll(async () => {
     migrate(db, START_MS);
     const tx = new WriteTransaction(db);
     while (n < ((session + 1) * RECORDS) / 5) {
-      const commands = Array.from({ length: 50 }, () => {
+      const isBroken = pick(20) === 0;
+      const commands = Array.from({ length: 50 }, (_none, index) => {
         n += 1;
+        // An account that occurs for the first time in a batch that is undone, and then runs again.
+        if (isBroken && index === 0) return releaseCommand(n, pick, `rare-${n}`);
         return pick(2) === 0 ? releaseCommand(n, pick) : eventCommand(n, pick);
       });
-      const isBroken = pick(20) === 0;
       const results = runBatch(tx, {
         nowMs: START_MS + n * 10,
         commands: isBroken ? [...commands, ["appendAudit", [{}]]] : commands,
@@ -142,6 +143,7 @@ async function all<T>(part: (before: bigint | undefined) => Promise<Newest<T>>):
 }
 
 test("everything was written", () => {
+  expect(records.some(({ account }) => account.startsWith("rare-"))).toBe(true);
   expect(records).toHaveLength(RECORDS);
   expect(releases.length).toBeGreaterThan(RECORDS / 3);
   expect(releases).toHaveLength(records.filter(({ kind }) => kind === "credential.released").length);
@@ -152,6 +154,7 @@ test("the newest events under any filter are those that a look at every event fi
     {},
     { account: "a7" },
     { account: "nobody" },
+    ...records.filter(({ account }) => account.startsWith("rare-")).map(({ account }) => ({ account })),
     { kind: "key.deleted" },
     { caller: "service" },
     { caller: "spiffe://td/agent-host/host-2" },
