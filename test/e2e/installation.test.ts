@@ -51,6 +51,15 @@ test("KMS keys that are not this installation's end the process, and the message
   expect(service.output()).toContain(`wrapped by the KMS key ${bench.firstArn}, which PLORI_KMS_KEY_IDS does not name`);
 });
 
+test("a rotation of the platform's own data key leaves the canary as it is", async () => {
+  const service = await bench.start();
+  await ready(service);
+  const rotated = await service.as("admin").keyVault.rotateAccountKey({ account: "platform" });
+  expect(rotated.dataKeyVersion).toBe(2n);
+  await service.end();
+  await ready(await bench.start());
+});
+
 test("an environment that was renamed in the database does not open what another one sealed", async () => {
   await sealOnce();
   bench.database((db) =>

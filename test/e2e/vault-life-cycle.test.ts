@@ -75,6 +75,7 @@ test("a migration to another KMS key wraps every data key anew while every open 
 
   bench.kms.control.setState(bench.firstArn, "Disabled");
   const after = await bench.start([bench.secondArn]);
+  await ready(after);
   for (const [account, secret] of secrets) expect(await resolve(after, account, `after-${account}`)).toBe(secret);
   expect((await verify(after)).last).toMatchObject({ checkedCount: 3n, faultCount: 0n, done: true });
 });

@@ -5,6 +5,7 @@ import { openSqlite, type SqliteStore } from "../../../src/store/sqlite/open-sql
 import { dataKeyStoreContract } from "../../contract/data-key-store.ts";
 import { keyStoreContract } from "../../contract/key-store.ts";
 import { placementStoreContract } from "../../contract/placement-store.ts";
+import { vaultStoreContract } from "../../contract/vault-store.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** A fresh SQLite database with its real writing thread. */
@@ -33,4 +34,10 @@ keyStoreContract("SQLite", async () => {
 placementStoreContract("SQLite", async () => {
   const { sqlite, close } = await open();
   return { store: sqlite.placements, close };
+});
+
+vaultStoreContract("SQLite", async () => {
+  const { sqlite, close } = await open();
+  const { vault, keys, directory, dataKeys, installation } = sqlite;
+  return { vault, keys, directory, dataKeys, installation, close };
 });
