@@ -65,6 +65,8 @@ export async function completeOpenRouterConnect(
     if (answered !== undefined) return answered;
     const verifier = await openVerifier(deps, input);
     try {
+      // Storing the key takes its fingerprint, whose data key is made warm here.
+      await deps.sealer.fingerprint(verifier);
       deps.probeBudget.take(input.account);
       if (signal?.aborted === true) throw refuse("CANCELLED", "The caller went away; the connect stays open.");
       await claim(deps, input, caller);

@@ -156,8 +156,8 @@ describe("a KMS that goes away later", () => {
       code: "FailedPrecondition",
       reason: "KEY_UNREADABLE",
     });
-    // Another account's key is sealed under the active one.
-    await again.connectOwn("other", "openai");
+    // The installation's fingerprint key is under the disabled one too, and no key is stored that nobody could identify when it leaks.
+    expect(await refused(again.connectOwn("other", "openai"))).toMatchObject({ reason: "KEY_UNREADABLE" });
   });
 });
 

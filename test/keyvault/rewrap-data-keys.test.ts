@@ -40,7 +40,8 @@ async function run(
 
 test("every data key ends under the active KMS key, once, and opens what it opened", async () => {
   expect((await run(migrating())).at(-1)).toMatchObject({
-    rewrappedCount: 3,
+    // Those of the three accounts, and the one that fingerprints are made with.
+    rewrappedCount: 4,
     failedCount: 0,
     remainingCount: 0,
     isDone: true,
@@ -49,7 +50,7 @@ test("every data key ends under the active KMS key, once, and opens what it open
   vault = await vault.reopen((db) => {
     expect(db.prepare("SELECT DISTINCT kms_key_arn FROM data_key").pluck().all()).toEqual([newArn]);
     const events = db.prepare("SELECT actor, details FROM audit WHERE kind = 'data-key.rewrapped'").all();
-    expect(events).toHaveLength(3);
+    expect(events).toHaveLength(4);
     expect(events[0]).toEqual({
       actor: "op",
       details: JSON.stringify({ from_kms_key_arn: vault.kms.keyArn, to_kms_key_arn: newArn }),
@@ -61,7 +62,7 @@ test("every data key ends under the active KMS key, once, and opens what it open
 test("a data key that fails is told with its reason, stays as it was, and stops none of the others", async () => {
   vault = await vault.reopen((db) => db.exec("UPDATE data_key SET wrapped = x'00112233' WHERE account = 'a2'"));
   const last = (await run(migrating())).at(-1);
-  expect(last).toMatchObject({ rewrappedCount: 2, failedCount: 1, remainingCount: 1, isDone: true });
+  expect(last).toMatchObject({ rewrappedCount: 3, failedCount: 1, remainingCount: 1, isDone: true });
   expect(last?.failures).toEqual([
     { account: "a2", dataKeyId: "records", dataKeyVersion: 1, reason: "RECORD_CORRUPT" },
   ]);
@@ -75,7 +76,7 @@ test("a blob that opens to other bytes is never stored", async () => {
     const other = await kms.generateDataKey(destination, context);
     return { wrapped: other.wrapped, keyArn: other.keyArn };
   };
-  expect((await run(migrating())).at(-1)).toMatchObject({ rewrappedCount: 0, failedCount: 3, remainingCount: 3 });
+  expect((await run(migrating())).at(-1)).toMatchObject({ rewrappedCount: 0, failedCount: 4, remainingCount: 4 });
   kms.reEncrypt = reEncrypt;
   vault = await vault.reopen();
   expect(await vault.open("a1", "openai")).toBe("a1-openai");
@@ -142,7 +143,7 @@ test("pages of data keys on both sides of the active KMS key's ARN hold each onc
     after = page.at(-1);
     if (after === undefined) break;
   }
-  expect(seen.filter((account) => account.startsWith("p"))).toHaveLength(13);
+  expect(seen.filter((account) => /^p\d/.test(account))).toHaveLength(13);
   expect(new Set(seen).size).toBe(seen.length);
   expect(await port.countNotWrappedBy("arn:m")).toBe(seen.length);
 });

@@ -35,7 +35,7 @@ export function shredAccount(tx: WriteTransaction, { account, etag, mutation }: 
     });
   }
   tx.run(REMEMBER_VERSIONS, account);
-  for (const table of ["data_key", "provider_key", "vault_head", "rotation"] as const) {
+  for (const table of ["data_key", "provider_key", "openrouter_connect", "vault_head", "rotation"] as const) {
     tx.run(`DELETE FROM ${table} WHERE account = ?`, account);
   }
   const answer = { keyCount: state.keyCount, dataKeyCount: state.dataKeyCount };
