@@ -29,6 +29,11 @@ export const LIMITS = {
   byteSecondsMax: 9_000_000_000_000_000_000n,
   byokReuseMs: 5 * 60_000,
   holdMs: 15 * 60_000,
+  /** However often it is extended. */
+  holdLifeMaxMs: 4 * 3_600_000,
+  differencesMax: 100,
+  grantsPageMax: 500,
+  grantsPageDefault: 50,
   openHoldsPerAccountMax: 1_000,
   openHoldsPerHostMax: 10_000,
   /** A deadline of ours for callers that name none. */

@@ -40,6 +40,13 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
 
   ["plori.ledger.v1.LedgerService/GrantCredits", ["billing", "admin"]],
   ["plori.ledger.v1.LedgerService/RecordUsage", ["agent-host", "recorder"]],
+  ["plori.ledger.v1.LedgerService/ExtendHold", ["agent-host"]],
+  ["plori.ledger.v1.LedgerService/ReleaseHold", ["agent-host"]],
+  ["plori.ledger.v1.LedgerService/VoidGrant", ["billing", "admin"]],
+  ["plori.ledger.v1.LedgerService/ListGrants", ["billing", "auditor", "admin"]],
+  ["plori.ledger.v1.LedgerService/GetCharge", ["settings", "billing", "auditor", "admin"]],
+  ["plori.ledger.v1.LedgerService/ReverseCharge", ["billing", "admin"]],
+  ["plori.ledger.v1.LedgerService/VerifyLedger", ["auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/GetBalance", ["settings", "scheduler", "billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/ListCharges", ["settings", "billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/PublishPrices", ["billing", "admin"]],

@@ -14,6 +14,7 @@ export interface Balance {
   readonly overdraftNano: bigint;
   readonly grantedNano: bigint;
   readonly expiredNano: bigint;
+  readonly voidedNano: bigint;
   /** Those that have something left, in burn order; at most `LIMITS.balanceGrantsMax`. */
   readonly grants: readonly GrantRow[];
 }
@@ -21,7 +22,7 @@ export interface Balance {
 /** The account's balance at `nowMs`, by time and not by when anybody last swept. An unknown account's is all zero. */
 export function balance(set: WorkingSet, account: string, nowMs: number): Balance {
   const state = catchUp(set, account, nowMs);
-  const { heldNano, spentNano, overdraftNano, grantedNano, expiredNano } = state.pool;
+  const { heldNano, spentNano, overdraftNano, grantedNano, expiredNano, voidedNano } = state.pool;
   return {
     account,
     availableNano: availableNano(state.grants, nowMs),
@@ -30,6 +31,7 @@ export function balance(set: WorkingSet, account: string, nowMs: number): Balanc
     overdraftNano,
     grantedNano,
     expiredNano,
+    voidedNano,
     grants: state.grants.slice(0, LIMITS.balanceGrantsMax).map((grant) => ({ ...grant })),
   };
 }

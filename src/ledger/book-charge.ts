@@ -6,7 +6,7 @@ import type { ChargeRow, Draw } from "./rows.ts";
 import type { WorkingSet } from "./working-set.ts";
 
 /** A charge before it has its place: the ledger adds its sequence, its time, and who pays what. */
-export type ChargeDraft = Omit<ChargeRow, "sequence" | "overdraftNano" | "allocations" | "recordMs">;
+export type ChargeDraft = Omit<ChargeRow, "sequence" | "overdraftNano" | "allocations" | "recordMs" | "reverses">;
 
 /** Whether an amount still fits into the account's total, which 64 bits hold. */
 export function fitsPool(state: AccountState, amountNano: bigint): boolean {
@@ -32,7 +32,7 @@ export function bookCharge(
   pool.overdraftNano += uncoveredNano;
   const moved = {
     code: "USAGE",
-    causeId: draft.chargeId,
+    causeId: String(pool.chargeSequence),
     credit: `USAGE:${draft.kind}`,
     bookMs: pool.recordMs,
   } as const;
@@ -48,6 +48,7 @@ export function bookCharge(
     overdraftNano: uncoveredNano,
     allocations: draws,
     recordMs: pool.recordMs,
+    reverses: 0,
   };
   set.addCharge(charge);
   set.addRollup(charge, summedModel);

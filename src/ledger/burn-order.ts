@@ -16,7 +16,9 @@ export function compareBurnOrder(a: GrantRow, b: GrantRow): number {
 
 /** Whether credits may be drawn from the grant at `nowMs`. Time decides, not whether anybody has swept it up yet. */
 export function isLive(grant: GrantRow, nowMs: number): boolean {
-  return grant.effectiveMs <= nowMs && (grant.expireMs === undefined || grant.expireMs > nowMs);
+  return (
+    grant.effectiveMs <= nowMs && (grant.expireMs === undefined || grant.expireMs > nowMs) && grant.voidMs === undefined
+  );
 }
 
 // Infinity minus infinity is not a number.

@@ -12,8 +12,9 @@ export function catchUp(set: WorkingSet, account: string, nowMs: number): Accoun
   for (;;) {
     const { dueMs, overdraftNano } = state.pool;
     if (dueMs === undefined || dueMs > nowMs) return state;
-    // Only while there is overdraft does it matter what ended first: credits that a hold gave back make it good unless their grant ended before.
-    const atMs = overdraftNano === 0n ? nowMs : dueMs;
+    // It matters what ended first while there is overdraft, which credits that a hold gave back make good unless their grant ended before, and while there
+    // are holds, whose calls are charged for when they end without a report.
+    const atMs = overdraftNano === 0n && state.holds.size === 0 ? nowMs : dueMs;
     expireHolds(set, state, atMs);
     settleAccount(set, state, atMs);
     renewDue(set, state, atMs);

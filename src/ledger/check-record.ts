@@ -1,7 +1,7 @@
 import type { FieldViolation, Refusal } from "../base/errors.ts";
 import { FieldChecker } from "../base/fields.ts";
 import { LIMITS } from "../base/limits.ts";
-import type { UsageRecord, Used } from "./usage-record.ts";
+import type { TokenCounts, UsageRecord, Used } from "./usage-record.ts";
 
 /** The longest text that a provider's usage object may have as JSON. */
 export const PROVIDER_USAGE_MAX_CHARS = 8_192;
@@ -94,12 +94,7 @@ function checkModelCall(checker: FieldChecker, call: Extract<Used, { kind: "MODE
   checker.check(call.outcome !== undefined, "model_call.outcome", "is not one that is known");
   checker.text("model_call.provider_request_id", call.providerRequestId, 0, LIMITS.providerRequestIdMaxChars);
   if (call.usage.kind === "tokens") {
-    const { tokens } = call.usage;
-    checkQuantity(checker, "model_call.tokens.input_uncached_tokens", tokens.inputUncached);
-    checkQuantity(checker, "model_call.tokens.cache_read_tokens", tokens.cacheRead);
-    checkQuantity(checker, "model_call.tokens.cache_write_tokens", tokens.cacheWrite);
-    checkQuantity(checker, "model_call.tokens.output_tokens", tokens.output);
-    checkQuantity(checker, "model_call.tokens.reasoning_tokens", tokens.reasoning);
+    checkTokens(checker, "model_call.tokens", call.usage.tokens);
   } else if (call.usage.kind === "provider") {
     checker.check(
       JSON.stringify(call.usage.usage).length <= PROVIDER_USAGE_MAX_CHARS,
@@ -107,6 +102,15 @@ function checkModelCall(checker: FieldChecker, call: Extract<Used, { kind: "MODE
       `must be at most ${PROVIDER_USAGE_MAX_CHARS} characters of JSON`,
     );
   }
+}
+
+/** Notes which counts under `path` cannot be. */
+export function checkTokens(checker: FieldChecker, path: string, tokens: TokenCounts): void {
+  checkQuantity(checker, `${path}.input_uncached_tokens`, tokens.inputUncached);
+  checkQuantity(checker, `${path}.cache_read_tokens`, tokens.cacheRead);
+  checkQuantity(checker, `${path}.cache_write_tokens`, tokens.cacheWrite);
+  checkQuantity(checker, `${path}.output_tokens`, tokens.output);
+  checkQuantity(checker, `${path}.reasoning_tokens`, tokens.reasoning);
 }
 
 function checkQuantity(checker: FieldChecker, field: string, quantity: bigint, max: bigint = LIMITS.quantityMax): void {

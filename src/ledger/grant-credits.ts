@@ -52,6 +52,7 @@ export function grantCredits(set: WorkingSet, order: NewGrant, nowMs: number): G
     effectiveMs,
     expireMs,
     createMs: nowMs,
+    voidMs: undefined,
   };
   set.addGrant(grant);
   insertInBurnOrder(state.grants, grant);

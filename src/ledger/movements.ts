@@ -1,4 +1,4 @@
-import { type AccountState, nextDueMs } from "./account-state.ts";
+import { type AccountState, insertInBurnOrder, nextDueMs } from "./account-state.ts";
 import { isLive } from "./burn-order.ts";
 import type { Draw, GrantRow, HoldRow, TransferRow } from "./rows.ts";
 import type { WorkingSet } from "./working-set.ts";
@@ -31,13 +31,16 @@ export function resolveHold(
   set: WorkingSet,
   state: AccountState,
   hold: HoldRow,
-  end: { readonly state: "CAPTURED" | "EXPIRED"; readonly resolveMs: number; readonly chargeId: string | undefined },
+  end: Pick<HoldRow, "chargeSequence"> & {
+    readonly state: "CAPTURED" | "RELEASED" | "EXPIRED";
+    readonly resolveMs: number;
+  },
 ): void {
   for (const pin of hold.pins) movePin(set, state, pin.grantId, -pin.amountNano);
   state.pool.heldNano -= hold.amountNano;
   hold.state = end.state;
   hold.resolveMs = end.resolveMs;
-  hold.chargeId = end.chargeId;
+  hold.chargeSequence = end.chargeSequence;
   set.holdResolved(state, hold);
   set.poolChanged(state);
 }
@@ -49,23 +52,39 @@ function movePin(set: WorkingSet, state: AccountState, grantId: string, amountNa
   set.grantChanged(grant);
 }
 
-/** Books what is left of ended grants, except what open holds have set aside, as expired. */
+/** Books what is left of ended grants, except what open holds have set aside, as expired, or as taken back. */
 export function lapseGrants(set: WorkingSet, state: AccountState, nowMs: number): void {
   for (const grant of state.grants) {
-    if (grant.expireMs === undefined || grant.expireMs > nowMs) continue;
+    const voided = grant.voidMs !== undefined;
+    if (!voided && (grant.expireMs === undefined || grant.expireMs > nowMs)) continue;
     const lapsed = grant.remainingNano - grant.pinnedNano;
     if (lapsed === 0n) continue;
     drawGrant(set, grant, lapsed);
-    state.pool.expiredNano += lapsed;
+    if (voided) state.pool.voidedNano += lapsed;
+    else state.pool.expiredNano += lapsed;
     bookTransfer(set, state, {
       debit: `GRANT:${grant.grantId}`,
-      credit: "EXPIRED",
+      credit: voided ? "VOID" : "EXPIRED",
       amountNano: lapsed,
-      code: "EXPIRY",
+      code: voided ? "VOID" : "EXPIRY",
       causeId: grant.grantId,
       bookMs: nowMs,
     });
   }
+}
+
+/** Gives credits back to a grant; what has become of it since decides what becomes of them. */
+export function returnToGrant(set: WorkingSet, state: AccountState, grantId: string, amountNano: bigint): void {
+  let grant = state.grants.find((candidate) => candidate.grantId === grantId);
+  if (grant === undefined) {
+    grant = set.grant(state.pool.account, grantId);
+    if (grant === undefined)
+      throw new Error(`invariant broken: credits came from grant ${grantId}, which is not there`);
+    insertInBurnOrder(state.grants, grant);
+  }
+  grant.remainingNano += amountNano;
+  set.grantChanged(grant);
+  noteDue(set, state, grant.expireMs);
 }
 
 /** Makes overdraft good from whatever is available: while there is overdraft, nothing is available. */

@@ -5,7 +5,8 @@ import type { AccountState } from "./account-state.ts";
 import { activePriceVersion } from "./active-price.ts";
 import { allocate, availableNano } from "./allocate.ts";
 import { catchUp } from "./catch-up.ts";
-import { noteDue, pinGrants } from "./movements.ts";
+import { undoEstimate } from "./estimate-call.ts";
+import { noteDue, pinGrants, settleAccount } from "./movements.ts";
 import type { PricedModel } from "./price-book.ts";
 import type { HoldRow } from "./rows.ts";
 import type { WorkingSet } from "./working-set.ts";
@@ -55,6 +56,7 @@ export function placeHold(set: WorkingSet, order: HoldOrder, nowMs: number): Hol
   checkRoom(set, state, order.host, nowMs);
   const maxOutputTokens = coveredOutput(state, worst, order, nowMs);
   const amountNano = worst.totalNano(maxOutputTokens);
+  if (earlier?.state === "EXPIRED") supersede(set, state, earlier, nowMs);
   const hold: HoldRow = {
     account: order.account,
     holdId: order.holdId,
@@ -73,7 +75,8 @@ export function placeHold(set: WorkingSet, order: HoldOrder, nowMs: number): Hol
     expireMs: nowMs + LIMITS.holdMs,
     state: "OPEN",
     resolveMs: undefined,
-    chargeId: undefined,
+    chargeSequence: undefined,
+    usedSoFar: "",
   };
   pinGrants(set, state, hold.pins);
   state.pool.heldNano += amountNano;
@@ -81,6 +84,15 @@ export function placeHold(set: WorkingSet, order: HoldOrder, nowMs: number): Hol
   set.addHold(state, hold);
   noteDue(set, state, hold.expireMs);
   return hold;
+}
+
+/** The call goes on under a new hold: what was estimated for it when its first one ran out is undone. */
+function supersede(set: WorkingSet, state: AccountState, earlier: HoldRow, nowMs: number): void {
+  undoEstimate(set, state, earlier, nowMs);
+  settleAccount(set, state, nowMs);
+  earlier.state = "RELEASED";
+  earlier.chargeSequence = undefined;
+  set.holdResolved(state, earlier);
 }
 
 function checkSameCall(earlier: HoldRow, order: HoldOrder): void {

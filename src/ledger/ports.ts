@@ -1,10 +1,12 @@
 import type { Mutation } from "../audit/mutation.ts";
 import type { Balance } from "./balance.ts";
+import type { HoldRef } from "./find-hold.ts";
 import type { NewGrant } from "./grant-credits.ts";
 import type { PriceVersion } from "./price-book.ts";
 import type { NewPrices } from "./publish-prices.ts";
-import type { ChargeRow, GrantRow } from "./rows.ts";
-import type { Recorder, RecordResult, UsageRecord } from "./usage-record.ts";
+import type { ChargeRow, GrantRow, HoldRow } from "./rows.ts";
+import type { Recorder, RecordResult, TokenCounts, UsageRecord } from "./usage-record.ts";
+import type { Difference } from "./verify-account.ts";
 
 /**
  * Where credits are kept. Mutations resolve when they are durable, in one transaction with their audit and their request id's answer; every method may
@@ -22,6 +24,26 @@ export interface LedgerStore {
     recorder: Recorder,
     mutation: Mutation,
   ): Promise<readonly RecordResult[]>;
+  /** Keeps a hold open; see `extendHold`. Throws HOLD_NOT_FOUND, CALL_SETTLED, HOLD_NOT_OPEN. */
+  extendHold(ref: HoldRef, usedSoFar: TokenCounts | undefined, mutation: Mutation): Promise<HoldRow>;
+  /** Gives up a hold; see `releaseHold`. Throws HOLD_NOT_FOUND, CALL_SETTLED. */
+  releaseHold(ref: HoldRef, mutation: Mutation): Promise<HoldRow>;
+  /** Takes a grant back; see `voidGrant`. Throws GRANT_NOT_FOUND. */
+  voidGrant(account: string, grantId: string, mutation: Mutation): Promise<GrantRow>;
+  /** Undoes a charge; see `reverseCharge`. Throws CHARGE_NOT_FOUND, CHARGE_REVERSED. */
+  reverseCharge(account: string, sequence: number, mutation: Mutation): Promise<ChargeRow>;
+  /** The account's grants, newest first, at most `limit`, those before the id `beforeGrantId` if one is given. */
+  listGrants(account: string, limit: number, beforeGrantId?: string): Promise<readonly GrantRow[]>;
+  /** A charge, with the sequence of the one that undid it if there is one; undefined when there is no such charge. */
+  findCharge(
+    account: string,
+    sequence: number,
+  ): Promise<{ readonly charge: ChargeRow; readonly reversedBy: number | undefined } | undefined>;
+  /**
+   * Recomputes what must hold from the stored rows, of one account or, when it is undefined, of all of them after `afterAccount`; ends soon after `signal`
+   * aborts. Each account is looked at as of one moment. Yields after each account.
+   */
+  verify(account: string | undefined, afterAccount: string, signal: AbortSignal): AsyncIterable<VerifiedAccount>;
   /** Publishes a price version; see `publishPrices`. Throws FIELDS_INVALID. */
   publishPrices(prices: NewPrices, mutation: Mutation): Promise<PriceVersion>;
   /** The version that was published last, in force or not yet; undefined when nothing was published. */
@@ -37,9 +59,18 @@ export interface LedgerStore {
   sweepHolds(): Promise<number>;
 }
 
+/** What the verification of one account found. */
+export interface VerifiedAccount {
+  /** Empty: the price versions, which belong to no account. */
+  readonly account: string;
+  readonly rows: number;
+  /** The first of what differs, at most `LIMITS.differencesMax`. */
+  readonly differences: readonly Difference[];
+}
+
 /** The resource name of a charge. */
-export function chargeName(charge: Pick<ChargeRow, "account" | "chargeId">): string {
-  return `accounts/${charge.account}/charges/${charge.chargeId}`;
+export function chargeName(charge: Pick<ChargeRow, "account" | "sequence">): string {
+  return `accounts/${charge.account}/charges/${charge.sequence}`;
 }
 
 /** The resource name of a grant. */

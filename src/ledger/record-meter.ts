@@ -47,7 +47,6 @@ export function recordMeter(
     state,
     {
       account: record.account,
-      chargeId: record.chargeId,
       kind: used.kind,
       usageId: record.usageId,
       agent: record.agent,

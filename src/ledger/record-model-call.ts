@@ -3,6 +3,7 @@ import type { AccountState } from "./account-state.ts";
 import { bookCharge, fitsPool } from "./book-charge.ts";
 import { catchUp } from "./catch-up.ts";
 import { checkOccurTime, invalidRecord } from "./check-record.ts";
+import { undoEstimate } from "./estimate-call.ts";
 import { findRoute } from "./find-authority.ts";
 import { findEarlier } from "./find-earlier.ts";
 import { resolveHold } from "./movements.ts";
@@ -51,13 +52,12 @@ export function recordModelCall(
     return rejected(record, tooMuch("model_call.usage"));
 
   const captures = hold !== undefined && hold.state !== "CAPTURED";
-  const freedPins = captures ? capture(set, state, hold, record.chargeId, nowMs) : [];
+  const freedPins = captures ? captureHold(set, state, hold, nowMs) : [];
   const charge = bookCharge(
     set,
     state,
     {
       account,
-      chargeId: record.chargeId,
       kind: "MODEL_CALL",
       usageId: record.usageId,
       agent: record.agent,
@@ -82,20 +82,22 @@ export function recordModelCall(
   return { usageId: record.usageId, outcome: "CREATED", charge };
 }
 
-/** Captures the hold. Returns what it had set aside; one that has run out has nothing set aside any more. */
-function capture(
-  set: WorkingSet,
-  state: AccountState,
-  hold: HoldRow,
-  chargeId: string,
-  nowMs: number,
-): readonly Draw[] {
+/**
+ * Captures the hold for the charge that is booked next. Returns the credits that are the charge's before anybody else's: what the hold had set aside, or, when
+ * the call was estimated since, what the estimate had drawn, which is undone here.
+ */
+function captureHold(set: WorkingSet, state: AccountState, hold: HoldRow, nowMs: number): readonly Draw[] {
   if (hold.state === "OPEN") {
-    resolveHold(set, state, hold, { state: "CAPTURED", resolveMs: nowMs, chargeId });
+    resolveHold(set, state, hold, {
+      state: "CAPTURED",
+      resolveMs: nowMs,
+      chargeSequence: state.pool.chargeSequence + 1,
+    });
     return hold.pins;
   }
+  const estimate = undoEstimate(set, state, hold, nowMs);
   hold.state = "CAPTURED";
-  hold.chargeId = chargeId;
+  hold.chargeSequence = state.pool.chargeSequence + 1;
   set.holdResolved(state, hold);
-  return [];
+  return estimate?.allocations ?? [];
 }

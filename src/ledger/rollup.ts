@@ -9,7 +9,7 @@ export function rollupKey(charge: ChargeRow, model: string): string {
   return `${charge.account}\n${hour}\n${charge.agent}\n${charge.kind}\n${charge.payer}\n${charge.provider ?? ""}\n${model}`;
 }
 
-/** Adds a charge to its rollup row, which is made when there is none yet. */
+/** Adds a charge to its rollup row, which is made when there is none yet. A reversal takes away what the charge that it undoes had added. */
 export function addToRollup(row: RollupRow | undefined, charge: ChargeRow, model: string): RollupRow {
   const sum = row ?? {
     account: charge.account,
@@ -24,7 +24,7 @@ export function addToRollup(row: RollupRow | undefined, charge: ChargeRow, model
     listNano: 0n,
     quantities: noQuantities(),
   };
-  sum.charges += 1;
+  sum.charges += charge.reverses === 0 ? 1 : -1;
   sum.amountNano += charge.amountNano;
   sum.listNano = addUpTo(sum.listNano, charge.listNano ?? 0n);
   for (const line of charge.lines) {

@@ -33,10 +33,14 @@ export interface PoolRow {
   /** What all charges came to. */
   spentNano: bigint;
   expiredNano: bigint;
+  /** What was taken back from grants. */
+  voidedNano: bigint;
   /** What was spent beyond the grants and not made good yet. */
   overdraftNano: bigint;
   /** How many charges the account has: the sequence of the newest. */
   chargeSequence: number;
+  /** The digest of the newest charge, which covers all before it; empty while there is none. Kept by whoever writes the rows. */
+  chargeDigest: string;
   /** How many transfers the account has: the sequence of the newest. */
   transferSequence: number;
   /** When the newest charge was recorded. */
@@ -60,6 +64,8 @@ export interface GrantRow {
   readonly effectiveMs: number;
   readonly expireMs: number | undefined;
   readonly createMs: number;
+  /** When it was taken back: nothing is drawn from it any more, except what was set aside before. */
+  voidMs: number | undefined;
 }
 
 /** A part of an amount, and the grant that it is drawn from. */
@@ -88,12 +94,14 @@ export interface HoldRow {
   /** The grants that it is set aside from; together `amountNano`. */
   readonly pins: readonly Draw[];
   readonly createMs: number;
-  readonly expireMs: number;
-  state: "OPEN" | "CAPTURED" | "EXPIRED";
+  expireMs: number;
+  state: "OPEN" | "CAPTURED" | "RELEASED" | "EXPIRED";
   /** When it stopped being open. */
   resolveMs: number | undefined;
-  /** The charge that captured it. */
-  chargeId: string | undefined;
+  /** The charge that captured it; of one that expired, the charge that estimates it. */
+  chargeSequence: number | undefined;
+  /** What its host last said that the call had used, as `usageText` writes it; empty: nothing yet. */
+  usedSoFar: string;
 }
 
 /** One priced part of a charge. */
@@ -108,13 +116,13 @@ export interface ChargeLine {
   readonly listNano: bigint | undefined;
 }
 
-/** What one usage record cost. It never changes. */
+/** What one usage record cost, or an estimate of one, or what undoes another charge. It never changes. */
 export interface ChargeRow {
   readonly account: string;
-  /** Counts the account's charges, from 1, without a gap. */
+  /** Counts the account's charges, from 1, without a gap; a charge's id. */
   readonly sequence: number;
-  readonly chargeId: string;
   readonly kind: UsageKind;
+  /** Empty: the ledger's own charge, an estimate or a reversal. */
   readonly usageId: string;
   readonly agent: string;
   readonly payer: Payer;
@@ -146,14 +154,16 @@ export interface ChargeRow {
   readonly recordText: string;
   readonly occurMs: number;
   readonly recordMs: number;
+  /** The sequence of the charge that this one undoes, every amount and quantity negated; 0: none. */
+  readonly reverses: number;
 }
 
 /** Why credits moved. */
-export type TransferCode = "GRANT" | "USAGE" | "REPAYMENT" | "EXPIRY";
+export type TransferCode = "GRANT" | "USAGE" | "REPAYMENT" | "EXPIRY" | "VOID" | "REVERSAL" | "REPAYMENT_RETURN";
 
 /**
  * Credits that moved within an account: one row with a debit and a credit side, so that an unbalanced entry cannot be written. The sides are `ISSUED`,
- * `GRANT:<id>`, `USAGE:<kind>`, `OVERDRAFT` and `EXPIRED`.
+ * `GRANT:<id>`, `USAGE:<kind>`, `OVERDRAFT`, `EXPIRED` and `VOID`.
  */
 export interface TransferRow {
   readonly account: string;
@@ -164,7 +174,7 @@ export interface TransferRow {
   /** More than zero. */
   readonly amountNano: bigint;
   readonly code: TransferCode;
-  /** The id of the charge or grant that caused it. */
+  /** The sequence of the charge, or the id of the grant, that caused it. */
   readonly causeId: string;
   readonly bookMs: number;
 }

@@ -41,8 +41,6 @@ export type Used =
 
 /** One thing that was used, once, as its caller sent it: nothing is checked yet. */
 export interface UsageRecord {
-  /** The id that a charge for it takes; minted by whoever received the record. */
-  readonly chargeId: string;
   readonly usageId: string;
   readonly account: string;
   readonly agent: string;

@@ -1,7 +1,7 @@
 import { invariant } from "../base/errors.ts";
 import { type AccountState, emptyPool } from "./account-state.ts";
 import { compareBurnOrder } from "./burn-order.ts";
-import type { LedgerLoader } from "./loader.ts";
+import type { LedgerLoader, Repayment } from "./loader.ts";
 import { PriceBook, type PriceVersion } from "./price-book.ts";
 import { RecentCache } from "./recent-cache.ts";
 import { addToRollup, rollupKey } from "./rollup.ts";
@@ -47,6 +47,7 @@ export class WorkingSet {
   /** Holds that this batch placed or resolved: the loader does not know their present state. By id and by call. */
   readonly #touchedHolds = new Map<string, HoldRow>();
   readonly #charges: ChargeRow[] = [];
+  readonly #reversals: ChargeRow[] = [];
   readonly #chargesByUsage = new Map<string, ChargeRow>();
   readonly #chargesByCall = new Map<string, ChargeRow>();
   readonly #transfers: TransferRow[] = [];
@@ -72,6 +73,22 @@ export class WorkingSet {
           };
     this.#accounts.set(account, state);
     return state;
+  }
+
+  /** A grant in its present state, whether or not anything is left of it. Ask the account's state first. */
+  grant(account: string, grantId: string): GrantRow | undefined {
+    for (const grant of [...this.#changedGrants, ...this.#newGrants])
+      if (grant.account === account && grant.grantId === grantId) return grant;
+    return this.#loader.grant(account, grantId);
+  }
+
+  /** The transfers by which grants made overdraft good, and those that gave it back, in their order. */
+  repayments(account: string): readonly Repayment[] {
+    const own = this.#transfers.filter(
+      (transfer) =>
+        transfer.account === account && (transfer.code === "REPAYMENT" || transfer.code === "REPAYMENT_RETURN"),
+    );
+    return [...this.#loader.repayments(account), ...own];
   }
 
   /** The hold in its present state, or undefined. */
@@ -122,6 +139,21 @@ export class WorkingSet {
     );
   }
 
+  chargeBySequence(account: string, sequence: number): ChargeRow | undefined {
+    return (
+      this.#loader.chargeBySequence(account, sequence) ??
+      this.#charges.find((charge) => charge.account === account && charge.sequence === sequence)
+    );
+  }
+
+  /** The charge that undoes the one with this sequence, or undefined. */
+  reversalOf(account: string, sequence: number): ChargeRow | undefined {
+    return (
+      this.#reversals.find((charge) => charge.account === account && charge.reverses === sequence) ??
+      this.#loader.reversalOf(account, sequence)
+    );
+  }
+
   /** Every published version, oldest first. */
   priceVersions(): readonly PriceVersion[] {
     this.#priceVersions ??= [...this.#loader.priceVersions()];
@@ -160,6 +192,14 @@ export class WorkingSet {
     this.#touch(hold);
   }
 
+  /** An open hold that ends later than it did. */
+  holdExtended(hold: HoldRow): void {
+    const ends = [...this.#holdsOfHost(hold.host).set(hold.holdId, hold.expireMs)].sort(([, a], [, b]) => a - b);
+    this.#hosts.set(hold.host, new Map(ends));
+    if (!this.#newHolds.has(hold)) this.#changedHolds.add(hold);
+    this.#touch(hold);
+  }
+
   /** A hold whose state just changed: it is not open any more. */
   holdResolved(state: AccountState, hold: HoldRow): void {
     this.#holdsOfHost(hold.host).delete(hold.holdId);
@@ -170,6 +210,9 @@ export class WorkingSet {
 
   addCharge(charge: ChargeRow): void {
     this.#charges.push(charge);
+    if (charge.reverses > 0) this.#reversals.push(charge);
+    // The ledger's own charges are found by their sequence alone.
+    if (charge.usageId === "") return;
     this.#chargesByUsage.set(usageKey(charge.account, charge.kind, charge.usageId), charge);
     if (charge.callId !== "")
       this.#chargesByCall.set(attemptKey(charge.account, charge.callId, charge.attempt), charge);
@@ -237,6 +280,7 @@ export class WorkingSet {
     this.#chargesByUsage.clear();
     this.#chargesByCall.clear();
     this.#rollups.clear();
+    this.#reversals.length = 0;
   }
 
   #holdsOfHost(host: string): Map<string, number> {

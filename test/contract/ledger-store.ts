@@ -67,6 +67,7 @@ export function ledgerStoreContract(name: string, open: () => Promise<OpenLedger
         overdraftNano: 0n,
         grantedNano: 0n,
         expiredNano: 0n,
+        voidedNano: 0n,
         grants: [],
       });
       expect(await ledger.listCharges("nobody", 10)).toEqual([]);
@@ -159,18 +160,28 @@ export function ledgerStoreContract(name: string, open: () => Promise<OpenLedger
       expect(await ledger.balance("a1")).toMatchObject({ availableNano: 100n, heldNano: 900n });
     });
 
-    test("what time has ended is over at once for balances, and booked by the sweep", async () => {
+    test("what time has ended is over at once for balances, and booked by the sweep; a call without a report is estimated until one comes", async () => {
       await give({ expireMs: NOW_MS + LIMITS.holdMs + 1_000 });
       await releases.release(release("r1", "call", true));
       opened.clock.advance(LIMITS.holdMs);
-      expect(await ledger.balance("a1")).toMatchObject({ availableNano: 1_000n, heldNano: 0n });
+      expect(await ledger.balance("a1")).toMatchObject({ availableNano: 900n, heldNano: 0n, spentNano: 100n });
+      expect(await ledger.listCharges("a1", 10)).toEqual([]);
       expect(await ledger.sweepHolds()).toBe(1);
+      expect(await ledger.listCharges("a1", 10)).toMatchObject([{ estimated: true, amountNano: 100n, usageId: "" }]);
       expect(await ledger.sweepHolds()).toBe(0);
       opened.clock.advance(1_000);
-      expect(await ledger.balance("a1")).toMatchObject({ availableNano: 0n, expiredNano: 1_000n });
+      expect(await ledger.balance("a1")).toMatchObject({ availableNano: 0n, expiredNano: 900n });
       expect(await ledger.sweepHolds()).toBe(1);
       const [late] = await record([recordOf("u1", callOver("r1", "call"))], HOST);
-      expect(late).toMatchObject({ outcome: "CREATED", charge: { holdId: "hold-r1", overdraftNano: 30n } });
+      expect(late).toMatchObject({ outcome: "CREATED", charge: { holdId: "hold-r1", amountNano: 30n } });
+      // What the estimate had drawn from the grant that ended since is the call's own; the rest of it ends with the grant.
+      expect(await ledger.balance("a1")).toMatchObject({ spentNano: 30n, overdraftNano: 0n, expiredNano: 970n });
+      const charges = await ledger.listCharges("a1", 10);
+      expect(charges.map((charge) => [charge.amountNano, charge.estimated, charge.reverses])).toEqual([
+        [30n, false, 0],
+        [-100n, true, 1],
+        [100n, true, 0],
+      ]);
     });
   });
 }

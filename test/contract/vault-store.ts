@@ -207,6 +207,8 @@ function newKey(version: number, replacesVersion = 0, account = "a1"): NewKey {
       createMs: 1_790_000_000_000,
     },
     sealed: sealed(1, version),
+    fingerprint: new Uint8Array(32),
+    probeDueMs: 1_790_000_000_000,
     replacesVersion,
   };
 }

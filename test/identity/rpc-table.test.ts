@@ -33,7 +33,8 @@ test("an agent host may do nothing but ask for routes, report on them and record
   const may = [...RPC_TABLE].filter(
     ([, allowed]) => allowed !== "any valid identity" && allowed.includes("agent-host"),
   );
-  expect(may.map(([rpc]) => rpc)).toEqual([RESOLVE, REPORT, "plori.ledger.v1.LedgerService/RecordUsage"]);
+  const ledger = ["RecordUsage", "ExtendHold", "ReleaseHold"].map((name) => `plori.ledger.v1.LedgerService/${name}`);
+  expect(may.map(([rpc]) => rpc)).toEqual([RESOLVE, REPORT, ...ledger]);
 });
 
 test("an auditor may change nothing", () => {

@@ -102,13 +102,9 @@ export function callOver(routeId: string, callId: string, rest: Partial<ModelCal
   };
 }
 
-let charges = 0;
-
 /** A record of agent "g1" in account "a1". */
 export function recordOf(usageId: string, used: Used | undefined, rest: Partial<UsageRecord> = {}): UsageRecord {
-  charges += 1;
   return {
-    chargeId: `c${String(charges).padStart(8, "0")}`,
     usageId,
     account: "a1",
     agent: "g1",

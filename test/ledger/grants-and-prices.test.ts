@@ -26,6 +26,7 @@ function grant(rest: Partial<GrantRow>): GrantRow {
     effectiveMs: NOW_MS,
     expireMs: undefined,
     createMs: NOW_MS,
+    voidMs: undefined,
     ...rest,
   };
 }

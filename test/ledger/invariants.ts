@@ -17,7 +17,8 @@ export function checkInvariants(dump: Dump, nowMs: number, before: readonly Char
     expect(pool.grantedNano).toBe(sum(grants, (grant) => grant.amountNano));
     expect(pool.spentNano).toBe(sum(charges, (charge) => charge.amountNano));
     expect(pool.spentNano).toBe(sum(own(dump.rollups), (rollup) => rollup.amountNano));
-    expect(charges.length).toBe(own(dump.rollups).reduce((count, rollup) => count + rollup.charges, 0));
+    const undoing = charges.filter((charge) => charge.reverses > 0).length;
+    expect(charges.length - 2 * undoing).toBe(own(dump.rollups).reduce((count, rollup) => count + rollup.charges, 0));
     expect(pool.heldNano).toBe(sum(open, (hold) => hold.amountNano));
 
     // 3 and 10: every prefix of the transfers is a ledger in which no grant is overdrawn; at its end stand the stored balances.
@@ -32,6 +33,7 @@ export function checkInvariants(dump: Dump, nowMs: number, before: readonly Char
     expect(balances.get("ISSUED") ?? 0n).toBe(pool.grantedNano);
     expect(balances.get("OVERDRAFT") ?? 0n).toBe(pool.overdraftNano);
     expect(-(balances.get("EXPIRED") ?? 0n)).toBe(pool.expiredNano);
+    expect(-(balances.get("VOID") ?? 0n)).toBe(pool.voidedNano);
     for (const kind of ["MODEL_CALL", "COMPUTE", "DISK"] as const) {
       const ofKind = charges.filter((charge) => charge.kind === kind);
       expect(-(balances.get(`USAGE:${kind}`) ?? 0n)).toBe(sum(ofKind, (charge) => charge.amountNano));
@@ -46,7 +48,10 @@ export function checkInvariants(dump: Dump, nowMs: number, before: readonly Char
     }
     const due = pool.dueMs !== undefined && pool.dueMs <= nowMs;
     const live = grants.filter(
-      (grant) => grant.effectiveMs <= nowMs && (grant.expireMs === undefined || grant.expireMs > nowMs),
+      (grant) =>
+        grant.effectiveMs <= nowMs &&
+        (grant.expireMs === undefined || grant.expireMs > nowMs) &&
+        grant.voidMs === undefined,
     );
     const available = sum(live, (grant) => grant.remainingNano - grant.pinnedNano);
     if (pool.overdraftNano > 0n && !due) expect(available).toBe(0n);
@@ -55,8 +60,12 @@ export function checkInvariants(dump: Dump, nowMs: number, before: readonly Char
     for (const charge of charges) {
       expect(sum(charge.lines, (line) => line.amountNano)).toBe(charge.amountNano);
       expect(sum(charge.allocations, (draw) => draw.amountNano) + charge.overdraftNano).toBe(charge.amountNano);
-      const caused = transfers.filter((transfer) => transfer.causeId === charge.chargeId);
-      expect(sum(caused, (transfer) => transfer.amountNano)).toBe(charge.amountNano);
+      const code = charge.reverses === 0 ? "USAGE" : "REVERSAL";
+      const caused = transfers.filter(
+        (transfer) => transfer.code === code && transfer.causeId === String(charge.sequence),
+      );
+      const moved = sum(caused, (transfer) => transfer.amountNano);
+      expect(charge.reverses === 0 ? moved : -moved).toBe(charge.amountNano);
       if (charge.payer === "BYOK") expect(charge.amountNano).toBe(0n);
       // 7: what is stored suffices to compute it again.
       for (const line of charge.lines) {
@@ -66,10 +75,15 @@ export function checkInvariants(dump: Dump, nowMs: number, before: readonly Char
       }
     }
 
-    // 6: a captured hold and its charge name each other, once.
+    // 6: a hold and the charge that settled it, or estimates it, name each other; every other charge for it was undone. A charge is undone once.
+    const undone = charges.filter((charge) => charge.reverses > 0).map((charge) => charge.reverses);
+    expect(new Set(undone).size).toBe(undone.length);
     for (const hold of holds) {
-      const capturing = charges.filter((charge) => charge.holdId === hold.holdId);
-      expect(capturing.map((charge) => charge.chargeId)).toEqual(hold.state === "CAPTURED" ? [hold.chargeId] : []);
+      const ofHold = charges.filter((charge) => charge.holdId === hold.holdId).map((charge) => charge.sequence);
+      if (hold.chargeSequence !== undefined) expect(ofHold.at(-1)).toBe(hold.chargeSequence);
+      const others = ofHold.filter((sequence) => sequence !== hold.chargeSequence);
+      for (const sequence of others) expect(undone).toContain(sequence);
+      if (hold.state === "CAPTURED") expect(hold.chargeSequence).toBeDefined();
       expect(sum(hold.pins, (pin) => pin.amountNano)).toBe(hold.amountNano);
     }
 
@@ -81,12 +95,13 @@ export function checkInvariants(dump: Dump, nowMs: number, before: readonly Char
       expect(charge.recordMs >= (charges[index - 1]?.recordMs ?? 0)).toBe(true);
   }
   // 9: what was charged stays as it was.
-  const now = new Map(dump.charges.map((charge) => [charge.chargeId, charge]));
-  for (const charge of before) expect(now.get(charge.chargeId)).toEqual(charge);
+  const now = new Map(dump.charges.map((charge) => [`${charge.account}/${charge.sequence}`, charge]));
+  for (const charge of before) expect(now.get(`${charge.account}/${charge.sequence}`)).toEqual(charge);
 }
 
 /** Rounds by looking at the remainder alone: another way than the ledger's own. */
 export function roundHalfEven(numerator: bigint, denominator: bigint): bigint {
+  if (numerator < 0n) return -roundHalfEven(-numerator, denominator);
   const floor = numerator / denominator;
   const rest = numerator - floor * denominator;
   const toFloor = rest;

@@ -3,16 +3,22 @@ import { describe, expect, test } from "vitest";
 import { PloriError } from "../../src/base/errors.ts";
 import { LIMITS } from "../../src/base/limits.ts";
 import { balance } from "../../src/ledger/balance.ts";
+import { extendHold } from "../../src/ledger/extend-hold.ts";
+import { holdName } from "../../src/ledger/find-authority.ts";
 import { grantCredits } from "../../src/ledger/grant-credits.ts";
 import { placeHold } from "../../src/ledger/place-hold.ts";
 import { publishPrices } from "../../src/ledger/publish-prices.ts";
 import { recordUsage } from "../../src/ledger/record-usage.ts";
+import { releaseHold } from "../../src/ledger/release-hold.ts";
+import { reverseCharge } from "../../src/ledger/reverse-charge.ts";
 import type { ChargeRow, HoldRow } from "../../src/ledger/rows.ts";
 import type { RecordResult, UsageRecord } from "../../src/ledger/usage-record.ts";
+import { voidGrant } from "../../src/ledger/void-grant.ts";
 import {
   callOver,
   HOST,
   itemsOf,
+  NO_TOKENS,
   NOW_MS,
   orderOf,
   RECORDER,
@@ -80,6 +86,15 @@ const command = fc.oneof(
   fc.record({ do: fc.constant("again" as const), pick: fc.nat(50), change: fc.boolean() }),
   fc.record({ do: fc.constant("advance" as const), minutes: fc.constantFrom(0.001, 1, 4, 16) }),
   fc.record({ do: fc.constant("publish" as const), book }),
+  fc.record({ do: fc.constant("reverse" as const), account, pick: fc.nat(50) }),
+  fc.record({ do: fc.constant("release" as const), account, call: fc.nat(3) }),
+  fc.record({
+    do: fc.constant("extend" as const),
+    account,
+    call: fc.nat(3),
+    used: fc.option(fc.bigInt({ min: 1n, max: 400n }), { nil: undefined }),
+  }),
+  fc.record({ do: fc.constant("void" as const), account, pick: fc.nat(20) }),
   fc.constant({ do: "undo" as const }),
   fc.constant({ do: "restart" as const }),
 );
@@ -96,6 +111,7 @@ function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: readonly 
   ]);
   const modelOf = (name: string): ModelAccount => model.get(name) as ModelAccount;
   const holds = new Map<string, HoldRow>();
+  const guesses = new Map<string, bigint>();
   const recorded: { record: UsageRecord; charge: ChargeRow }[] = [];
   const record = (usage: UsageRecord, recorder = RECORDER): RecordResult =>
     ledger.batch(nowMs, (set) => recordUsage(set, usage, recorder, nowMs));
@@ -168,7 +184,7 @@ function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: readonly 
           expect(placed).toMatchObject({ maxOutputTokens: expected.output, amountNano: expected.amount });
         }
         if (placed === undefined) return;
-        holds.set(key, placed);
+        holds.set(key, { ...placed });
         ledger.addRoute(routeOfHold(placed));
         return;
       }
@@ -201,7 +217,7 @@ function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: readonly 
         const charge = created(usage, record(usage, HOST));
         expect(charge.amountNano).toBe(0n);
         expect(charge.listNano).toBe(callCost(books.at(-1) as ModelBook, next.tokens, 1n));
-        modelOf(next.account).charges += 1;
+        modelOf(next.account).charge(nowMs, 0n);
         return;
       }
       case "disk": {
@@ -231,6 +247,52 @@ function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: readonly 
         }
         return;
       }
+      case "reverse": {
+        const charges = ledger.dump().charges.filter((charge) => charge.account === next.account);
+        const sequence = (next.pick % Math.max(charges.length, 1)) + 1;
+        const reversed = modelOf(next.account).reverse(nowMs, sequence - 1);
+        const reverse = () =>
+          ledger.batch(nowMs, (set) => reverseCharge(set, { account: next.account, sequence }, nowMs));
+        if (reversed) expect(reverse()).toMatchObject({ reverses: sequence });
+        else expect(reverse).toThrow(expect.objectContaining({ name: "PloriError" }));
+        return;
+      }
+      case "release":
+      case "extend": {
+        const callId = `call${next.call}`;
+        const hold = holds.get(`${next.account}/${callId}`);
+        if (hold === undefined) return;
+        const ref = { account: next.account, name: holdName(next.account, hold.holdId), host: "h1" };
+        if (next.do === "release") {
+          modelOf(next.account).release(nowMs, callId);
+          settled(() => ledger.batch(nowMs, (set) => releaseHold(set, ref, nowMs)));
+          return;
+        }
+        const price = books[hold.priceVersion - 1] as ModelBook;
+        const guess = callCost(price, next.used ?? hold.inputTokens, next.used === undefined ? 0n : 7n);
+        const used = next.used === undefined ? undefined : { ...NO_TOKENS, inputUncached: next.used, output: 7n };
+        const untilMs = Math.max(Math.min(nowMs + LIMITS.holdMs, hold.createMs + LIMITS.holdLifeMaxMs), hold.expireMs);
+        const kept = guesses.get(hold.holdId);
+        const open = modelOf(next.account).extend(
+          nowMs,
+          callId,
+          untilMs,
+          next.used === undefined && kept !== undefined ? kept : guess,
+        );
+        if (open && next.used !== undefined) guesses.set(hold.holdId, guess);
+        const extended = settled(() => ledger.batch(nowMs, (set) => ({ ...extendHold(set, ref, used, nowMs) })));
+        expect(extended?.expireMs).toBe(open ? untilMs : undefined);
+        if (extended !== undefined) holds.set(`${next.account}/${callId}`, extended);
+        return;
+      }
+      case "void": {
+        const grants = ledger.dump().grants.filter((grant) => grant.account === next.account);
+        const grantId = grants[next.pick % Math.max(grants.length, 1)]?.grantId;
+        if (grantId === undefined) return;
+        modelOf(next.account).void(nowMs, grantId);
+        ledger.batch(nowMs, (set) => voidGrant(set, { account: next.account, grantId }, nowMs));
+        return;
+      }
       case "advance":
         nowMs += Math.round(next.minutes * 60_000);
         return;
@@ -253,6 +315,15 @@ function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: readonly 
     }
   }
 
+  function settled<T>(decide: () => T): T | undefined {
+    try {
+      return decide();
+    } catch (error) {
+      if (error instanceof PloriError) return undefined;
+      throw error;
+    }
+  }
+
   publish(firstBook);
   for (const next of commands) {
     const before = ledger.dump().charges;
@@ -267,12 +338,16 @@ function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: readonly 
         overdraftNano: expected.overdraft,
         grantedNano: expected.granted,
         expiredNano: expected.expired,
+        voidedNano: expected.voided,
       });
     }
     checkInvariants(ledger.dump(), nowMs, before);
   }
-  for (const [name, expected] of model)
-    expect(ledger.dump().charges.filter((charge) => charge.account === name).length).toBe(expected.charges);
+  for (const [name, expected] of model) {
+    const charges = ledger.dump().charges.filter((charge) => charge.account === name);
+    expect(charges.map((charge) => charge.amountNano)).toEqual(expected.log.map((entry) => entry.amount));
+    if (expected.log.length > 0) expect(ledger.verify(name)).toEqual([]);
+  }
 }
 
 describe.each([

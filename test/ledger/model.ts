@@ -20,14 +20,26 @@ interface ModelGrant {
   readonly from: number;
   readonly until: number;
   left: bigint;
+  voided: boolean;
 }
 
 interface ModelHold {
   readonly call: string;
   readonly amount: bigint;
   readonly parts: ReadonlyMap<ModelGrant, bigint>;
-  readonly until: number;
-  state: "open" | "captured" | "expired";
+  until: number;
+  /** What its call costs if nobody ever tells. */
+  guess: bigint;
+  state: "open" | "captured" | "expired" | "released";
+  estimate: ModelEntry | undefined;
+}
+
+/** A charge that the model can undo. */
+interface ModelEntry {
+  readonly amount: bigint;
+  readonly parts: readonly (readonly [ModelGrant, bigint])[];
+  readonly overdraft: bigint;
+  undone: boolean;
 }
 
 /** What the model says that a charge must be. */
@@ -44,8 +56,12 @@ export class ModelAccount {
   granted = 0n;
   spent = 0n;
   expired = 0n;
+  voided = 0n;
   overdraft = 0n;
-  charges = 0;
+  /** Every charge, in order; reversals stand here too, as undone. */
+  readonly log: ModelEntry[] = [];
+  /** Which grants made overdraft good, the newest last. */
+  readonly #repaid: { grant: ModelGrant; amount: bigint }[] = [];
   #ticked = 0;
 
   /** Lets time pass, moment by moment: holds end, then grants end, then overdraft is made good. */
@@ -57,7 +73,11 @@ export class ModelAccount {
     for (const moment of [...moments.filter((at) => at <= now).sort((a, b) => a - b), now]) {
       if (moment < this.#ticked) continue;
       this.#ticked = moment;
-      for (const hold of this.holds) if (hold.state === "open" && hold.until <= moment) hold.state = "expired";
+      for (const hold of this.#open().sort((a, b) => a.until - b.until)) {
+        if (hold.until > moment) continue;
+        hold.state = "expired";
+        hold.estimate = this.#book(moment, hold.guess, hold.parts);
+      }
       this.#settle(moment);
     }
   }
@@ -68,7 +88,7 @@ export class ModelAccount {
   ): void {
     this.tick(now);
     const { id, amount, priority, paid, from, until } = order;
-    this.grants.push({ id, rank: [priority, until, paid ? 1 : 0, from, id], from, until, left: amount });
+    this.grants.push({ id, rank: [priority, until, paid ? 1 : 0, from, id], from, until, left: amount, voided: false });
     this.grants.sort((a, b) => compareRanks(a.rank, b.rank));
     this.granted += amount;
     this.#settle(now);
@@ -106,9 +126,19 @@ export class ModelAccount {
     }
     const least = order.least < order.output ? order.least : order.output;
     if (low < least) return "exhausted";
+    const earlier = this.holds.findLast((candidate) => candidate.call === order.call);
+    if (earlier?.state === "expired") this.#drop(now, earlier);
     const amount = cost(low);
     const { parts } = this.#meet(amount, now, new Map());
-    this.holds.push({ call: order.call, amount, parts, until: now + order.ttl, state: "open" });
+    this.holds.push({
+      call: order.call,
+      amount,
+      parts,
+      until: now + order.ttl,
+      guess: exact(order.input, applicable(book.input, order.input)),
+      state: "open",
+      estimate: undefined,
+    });
     return { output: low, amount };
   }
 
@@ -116,28 +146,102 @@ export class ModelAccount {
   charge(now: number, amount: bigint, call?: string): ModelCharge {
     this.tick(now);
     const hold = this.holds.findLast((candidate) => candidate.call === call && candidate.state !== "captured");
-    const own = hold?.state === "open" ? hold.parts : new Map<ModelGrant, bigint>();
+    let own: ReadonlyMap<ModelGrant, bigint> = hold?.state === "open" ? hold.parts : new Map();
+    if (hold?.estimate?.undone === false) {
+      own = new Map(hold.estimate.parts);
+      this.#undo(hold.estimate);
+    }
     if (hold !== undefined) hold.state = "captured";
+    const entry = this.#book(now, amount, own);
+    return {
+      amount,
+      draws: entry.parts.map(([grant, part]) => [grant.id, part] as const),
+      overdraft: entry.overdraft,
+    };
+  }
+
+  /** Undoes the charge at this place of the log, unless that was done. */
+  reverse(now: number, place: number): boolean {
+    this.tick(now);
+    const entry = this.log[place];
+    if (entry === undefined || entry.undone) return false;
+    this.#undo(entry);
+    this.#settle(now);
+    return true;
+  }
+
+  /** Gives up the call's newest hold. */
+  release(now: number, call: string): void {
+    this.tick(now);
+    const hold = this.holds.findLast((candidate) => candidate.call === call);
+    if (hold?.state === "open" || hold?.state === "expired") this.#drop(now, hold);
+  }
+
+  /** Keeps the call's newest hold longer, if it is open; `guess` is what it costs if nobody ever tells. */
+  extend(now: number, call: string, until: number, guess: bigint): boolean {
+    this.tick(now);
+    const hold = this.holds.findLast((candidate) => candidate.call === call);
+    if (hold?.state !== "open") return false;
+    hold.until = until;
+    hold.guess = guess;
+    return true;
+  }
+
+  /** Takes back what is left of a grant. */
+  void(now: number, id: string): void {
+    this.tick(now);
+    const grant = this.grants.find((candidate) => candidate.id === id);
+    if (grant !== undefined) grant.voided = true;
+    this.#settle(now);
+  }
+
+  #drop(now: number, hold: ModelHold): void {
+    if (hold.estimate?.undone === false) this.#undo(hold.estimate);
+    hold.state = "released";
+    this.#settle(now);
+  }
+
+  #book(now: number, amount: bigint, own: ReadonlyMap<ModelGrant, bigint>): ModelEntry {
     const { parts, missing } = this.#meet(amount, now, own);
     for (const [grant, part] of parts) grant.left -= part;
     this.spent += amount;
     this.overdraft += missing;
-    this.charges += 1;
+    const entry = { amount, parts: [...parts], overdraft: missing, undone: false };
+    this.log.push(entry);
     this.#settle(now);
-    return { amount, draws: [...parts].map(([grant, part]) => [grant.id, part] as const), overdraft: missing };
+    return entry;
+  }
+
+  #undo(entry: ModelEntry): void {
+    entry.undone = true;
+    this.spent -= entry.amount;
+    for (const [grant, part] of entry.parts) grant.left += part;
+    this.overdraft -= entry.overdraft;
+    while (this.overdraft < 0n) {
+      const newest = this.#repaid.at(-1);
+      if (newest === undefined) throw new Error("the model repaid nothing");
+      const back = newest.amount < -this.overdraft ? newest.amount : -this.overdraft;
+      newest.grant.left += back;
+      newest.amount -= back;
+      this.overdraft += back;
+      if (newest.amount === 0n) this.#repaid.pop();
+    }
+    this.log.push({ amount: -entry.amount, parts: [], overdraft: 0n, undone: true });
   }
 
   #settle(now: number): void {
     for (const grant of this.grants) {
-      if (grant.until > now) continue;
+      if (grant.until > now && !grant.voided) continue;
       const lapsed = this.#free(grant);
       grant.left -= lapsed;
-      this.expired += lapsed;
+      if (grant.voided) this.voided += lapsed;
+      else this.expired += lapsed;
     }
     for (const grant of this.grants) {
       if (!live(grant, now)) continue;
       const free = this.#free(grant);
       const repaid = free < this.overdraft ? free : this.overdraft;
+      if (repaid > 0n) this.#repaid.push({ grant, amount: repaid });
       grant.left -= repaid;
       this.overdraft -= repaid;
     }
@@ -199,7 +303,7 @@ function dearest(prices: readonly ModelPrice[], input: bigint): ModelPrice {
 }
 
 function live(grant: ModelGrant, now: number): boolean {
-  return grant.from <= now && now < grant.until;
+  return grant.from <= now && now < grant.until && !grant.voided;
 }
 
 function compareRanks(a: readonly (number | string)[], b: readonly (number | string)[]): number {

@@ -63,7 +63,9 @@ function summed(dump: Dump) {
     rollups.set(key, [amount + amountNano, count + charges]);
   }
   const grants = dump.grants.toSorted((a, b) => (a.grantId < b.grantId ? -1 : 1));
-  return { ...dump, grants, rollups };
+  // Only what writes rows to a file keeps their digests.
+  const pools = dump.pools.map((pool) => ({ ...pool, chargeDigest: "" }));
+  return { ...dump, pools, grants, rollups };
 }
 
 test("however records are split into batches, and however often they come again, in memory and on SQLite, the same stands in the ledger", () => {

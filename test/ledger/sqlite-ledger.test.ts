@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { emptyPool } from "../../src/ledger/account-state.ts";
 import type { ChargeRow, RollupRow } from "../../src/ledger/rows.ts";
 import { type LedgerWrites, WorkingSet } from "../../src/ledger/working-set.ts";
 import { createLedgerLoader } from "../../src/store/sqlite/ledger-loader.ts";
@@ -53,7 +54,6 @@ const ROLLUP: RollupRow = {
 const CHARGE: ChargeRow = {
   account: "a1",
   sequence: 1,
-  chargeId: "c1",
   kind: "MODEL_CALL",
   usageId: "u1",
   agent: "g1",
@@ -82,6 +82,7 @@ const CHARGE: ChargeRow = {
   recordText: "{}",
   occurMs: NOW_MS,
   recordMs: NOW_MS,
+  reverses: 0,
 };
 
 test("a rollup's quantities stop at what 64 bits hold rather than fail the transaction; its amount stays exact", () => {
@@ -93,7 +94,7 @@ test("a rollup's quantities stop at what 64 bits hold rather than fail the trans
 });
 
 test("a charge comes back as it was written, up to the largest amounts", () => {
-  write({ ...nothing, charges: [CHARGE] });
+  write({ ...nothing, charges: [CHARGE], pools: [emptyPool("a1")] });
   const loader = createLedgerLoader(db);
   expect(loader.chargeByUsage("a1", "MODEL_CALL", "u1")).toEqual(CHARGE);
   expect(loader.chargeByCall("a1", "call", 1)).toEqual(CHARGE);
@@ -107,8 +108,10 @@ test.each([
   ["a charge to the user's own key that costs", { sequence: 2, usageId: "other", callId: "other", payer: "BYOK" }],
   ["more overdraft than the charge", { sequence: 2, usageId: "other", callId: "other", amountNano: 1n }],
 ] as const)("the table itself refuses %s", (_what, change) => {
-  write({ ...nothing, charges: [CHARGE] });
-  expect(() => write({ ...nothing, charges: [{ ...CHARGE, ...change }] })).toThrow(/constraint/i);
+  write({ ...nothing, charges: [CHARGE], pools: [emptyPool("a1")] });
+  expect(() => write({ ...nothing, charges: [{ ...CHARGE, ...change }], pools: [emptyPool("a1")] })).toThrow(
+    /constraint/i,
+  );
 });
 
 test("a captured hold is not resolved a second time, even if a decision wanted to", () => {
@@ -130,11 +133,12 @@ test("a captured hold is not resolved a second time, even if a decision wanted t
     expireMs: NOW_MS + 1,
     state: "OPEN" as "OPEN" | "CAPTURED",
     resolveMs: undefined as number | undefined,
-    chargeId: undefined as string | undefined,
+    chargeSequence: undefined as number | undefined,
+    usedSoFar: "",
   };
   write({ ...nothing, newHolds: [hold] });
-  const captured = { ...hold, state: "CAPTURED" as const, resolveMs: NOW_MS, chargeId: "c1" };
+  const captured = { ...hold, state: "CAPTURED" as const, resolveMs: NOW_MS, chargeSequence: 1 };
   write({ ...nothing, changedHolds: [captured] });
-  expect(() => write({ ...nothing, changedHolds: [{ ...captured, chargeId: "c2" }] })).toThrow("resolved twice");
+  expect(() => write({ ...nothing, changedHolds: [{ ...captured, chargeSequence: 2 }] })).toThrow("resolved twice");
   expect(createLedgerLoader(db).holdByCall("a1", "call")).toEqual(captured);
 });

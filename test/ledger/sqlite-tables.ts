@@ -1,13 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  COMPONENTS,
-  type Component,
-  type RollupRow,
-  type RouteFacts,
-  type TransferRow,
-} from "../../src/ledger/rows.ts";
+import type { RouteFacts } from "../../src/ledger/rows.ts";
+import { type Difference, verifyAccount } from "../../src/ledger/verify-account.ts";
 import {
   CHARGE_COLUMNS,
   GRANT_COLUMNS,
@@ -17,14 +12,20 @@ import {
   type StoredGrant,
   type StoredHold,
   type StoredPool,
+  type StoredRollup,
+  type StoredTransfer,
+  TRANSFER_COLUMNS,
   toCharge,
   toGrant,
   toHold,
   toPool,
+  toRollup,
+  toTransfer,
 } from "../../src/store/sqlite/ledger-rows.ts";
 import { ledgerSet } from "../../src/store/sqlite/ledger-set.ts";
 import { migrate } from "../../src/store/sqlite/migrate.ts";
 import { openWriter } from "../../src/store/sqlite/open-database.ts";
+import { readAccountRows } from "../../src/store/sqlite/verify-ledger.ts";
 import { WriteTransaction } from "../../src/store/sqlite/write-transaction.ts";
 import type { TestLedger } from "./tables.ts";
 
@@ -73,6 +74,8 @@ export function sqliteLedger(): TestLedger {
         route.createMs,
       );
     },
+    verify: (account) =>
+      [...verifyAccount(readAccountRows(db, account))].filter((found): found is Difference => found !== undefined),
     dump: () => ({
       pools: (db.prepare(`SELECT ${POOL_COLUMNS} FROM pool`).all() as StoredPool[]).map(toPool),
       grants: (db.prepare(`SELECT ${GRANT_COLUMNS} FROM credit_grant`).all() as StoredGrant[]).map(toGrant),
@@ -80,13 +83,10 @@ export function sqliteLedger(): TestLedger {
       charges: (
         db.prepare(`SELECT ${CHARGE_COLUMNS} FROM charge ORDER BY account, sequence`).all() as StoredCharge[]
       ).map(toCharge),
-      transfers: db
-        .prepare(
-          "SELECT account, sequence, debit, credit, amount_nano AS amountNano, code, cause_id AS causeId, book_ms AS bookMs FROM transfer ORDER BY account, sequence",
-        )
-        .all()
-        .map(toTransfer),
-      rollups: db.prepare("SELECT * FROM rollup").all().map(toRollup),
+      transfers: (
+        db.prepare(`SELECT ${TRANSFER_COLUMNS} FROM transfer ORDER BY account, sequence`).all() as StoredTransfer[]
+      ).map(toTransfer),
+      rollups: (db.prepare("SELECT * FROM rollup").all() as StoredRollup[]).map(toRollup),
     }),
     restart() {
       tx = new WriteTransaction(db);
@@ -95,30 +95,5 @@ export function sqliteLedger(): TestLedger {
       db.close();
       rmSync(dir, { recursive: true });
     },
-  };
-}
-
-function toTransfer(stored: unknown): TransferRow {
-  const row = stored as Omit<TransferRow, "sequence" | "bookMs"> & { sequence: bigint; bookMs: bigint };
-  return { ...row, sequence: Number(row.sequence), bookMs: Number(row.bookMs) };
-}
-
-function toRollup(stored: unknown): RollupRow {
-  const row = stored as Record<string, bigint> &
-    Pick<RollupRow, "account" | "agent" | "kind" | "payer" | "provider" | "model">;
-  const quantities: Partial<Record<Component, bigint>> = {};
-  for (const component of COMPONENTS) quantities[component] = row[component.toLowerCase()] ?? 0n;
-  return {
-    account: row.account,
-    hour: Number(row["hour"]),
-    agent: row.agent,
-    kind: row.kind,
-    payer: row.payer,
-    provider: row.provider,
-    model: row.model,
-    charges: Number(row["charges"]),
-    amountNano: row["amount_nano"] ?? 0n,
-    listNano: row["list_nano"] ?? 0n,
-    quantities: quantities as Record<Component, bigint>,
   };
 }

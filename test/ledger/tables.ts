@@ -9,6 +9,7 @@ import type {
   RouteFacts,
   TransferRow,
 } from "../../src/ledger/rows.ts";
+import type { Difference } from "../../src/ledger/verify-account.ts";
 import { type LedgerWrites, WorkingSet } from "../../src/ledger/working-set.ts";
 
 /** Everything that a ledger has stored. */
@@ -27,6 +28,8 @@ export interface TestLedger {
   batch<T>(nowMs: number, decide: (set: WorkingSet) => T): T;
   addRoute(route: RouteFacts): void;
   dump(): Dump;
+  /** What the verifier says differs in an account; nothing where there is no verifier. */
+  verify(account: string): readonly Difference[];
   /** Forgets everything but what was committed, as a restart does. */
   restart(): void;
   close(): void;
@@ -52,6 +55,11 @@ export function memoryLedger(): TestLedger {
       [...grants.values()]
         .filter((row) => row.account === account && row.remainingNano > 0n)
         .map((row) => ({ ...row })),
+    grant(account, grantId) {
+      const row = grants.get(`${account}/${grantId}`);
+      return row === undefined ? undefined : { ...row };
+    },
+    repayments: (account) => transfers.filter((row) => row.account === account && row.code.startsWith("REPAYMENT")),
     openHolds: (account) =>
       [...holds.values()].filter((row) => row.account === account && row.state === "OPEN").map((row) => ({ ...row })),
     hold: (account, holdId) => copyHold(holds.get(`${account}/${holdId}`)),
@@ -69,6 +77,9 @@ export function memoryLedger(): TestLedger {
       charges.find((row) => row.account === account && row.kind === kind && row.usageId === usageId),
     chargeByCall: (account, callId, attempt) =>
       charges.find((row) => row.account === account && row.callId === callId && row.attempt === attempt),
+    chargeBySequence: (account, sequence) =>
+      charges.find((row) => row.account === account && row.sequence === sequence),
+    reversalOf: (account, sequence) => charges.find((row) => row.account === account && row.reverses === sequence),
     route(account, routeId) {
       const row = routes.get(routeId);
       return row?.account === account ? row : undefined;
@@ -103,6 +114,7 @@ export function memoryLedger(): TestLedger {
       }
     },
     addRoute: (route) => void routes.set(route.routeId, route),
+    verify: () => [],
     dump: () => ({
       pools: [...pools.values()],
       grants: [...grants.values()],

@@ -56,6 +56,16 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       getBalance: notUnderTest,
       listCharges: notUnderTest,
       publishPrices: notUnderTest,
+      extendHold: notUnderTest,
+      releaseHold: notUnderTest,
+      voidGrant: notUnderTest,
+      reverseCharge: notUnderTest,
+      listGrants: notUnderTest,
+      getCharge: notUnderTest,
+      // biome-ignore lint/correctness/useYield: it fails before its first answer
+      async *verifyLedger() {
+        await notUnderTest();
+      },
       ...some.ledger,
     },
   };

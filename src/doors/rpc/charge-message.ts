@@ -89,6 +89,7 @@ export function chargeMessage(charge: ChargeRow): Charge {
     occurTime: toTimestamp(charge.occurMs),
     recordTime: toTimestamp(charge.recordMs),
     sequence: BigInt(charge.sequence),
+    reverses: charge.reverses === 0 ? "" : chargeName({ account: charge.account, sequence: charge.reverses }),
   });
 }
 

@@ -3,8 +3,6 @@ import type { Provider } from "../../base/provider.ts";
 import {
   BalanceSchema,
   GrantCategory as CategoryNumber,
-  type Grant,
-  GrantSchema,
   type PriceItem,
   PriceVersionSchema,
 } from "../../gen/plori/ledger/v1/ledger_pb.ts";
@@ -20,9 +18,9 @@ import {
   RecordUsageResponseSchema,
 } from "../../gen/plori/ledger/v1/ledger_service_pb.ts";
 import type { Balance } from "../../ledger/balance.ts";
-import { grantName, type LedgerStore, priceVersionName } from "../../ledger/ports.ts";
+import { type LedgerStore, priceVersionName } from "../../ledger/ports.ts";
 import type { ProposedItem } from "../../ledger/publish-prices.ts";
-import type { GrantCategory, GrantRow } from "../../ledger/rows.ts";
+import type { GrantCategory } from "../../ledger/rows.ts";
 import type { RecordResult } from "../../ledger/usage-record.ts";
 import { type GrantCreditsDeps, grantCredits } from "../../ledger/verbs/grant-credits.ts";
 import { type PublishPricesDeps, publishPrices } from "../../ledger/verbs/publish-prices.ts";
@@ -32,6 +30,8 @@ import type { ServiceHandlers } from "../handlers.ts";
 import { refusalToStatus } from "../status.ts";
 import { chargeMessage, readComponent } from "./charge-message.ts";
 import { creditsMessage, readCredits } from "./credits-message.ts";
+import { grantMessage } from "./grant-message.ts";
+import { createCorrectionHandlers } from "./ledger-correction-handlers.ts";
 import { fromTimestamp, toTimestamp } from "./times.ts";
 import { readUsageRecord } from "./usage-record-message.ts";
 import { readProvider } from "./words.ts";
@@ -42,6 +42,7 @@ export type LedgerDeps = GrantCreditsDeps & PublishPricesDeps & RecordUsageDeps 
 /** The ledger's RPCs: messages in, verbs called, messages out. */
 export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof LedgerService> {
   return {
+    ...createCorrectionHandlers(deps),
     async grantCredits(request, { caller }) {
       const { account, priority, category, effectiveTime, expireTime, requestId, actor } = request;
       const grant = await grantCredits(
@@ -61,7 +62,7 @@ export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof L
       return create(GrantCreditsResponseSchema, { grant: grantMessage(grant) });
     },
     async recordUsage({ records, requestId, actor }, { caller }) {
-      const read = records.map((record) => readUsageRecord(record, deps.mintId));
+      const read = records.map(readUsageRecord);
       const results = await recordUsage(deps, { records: read, requestId, actor }, caller);
       return create(RecordUsageResponseSchema, { results: results.map(resultMessage) });
     },
@@ -95,19 +96,6 @@ function readCategory(number: number): GrantCategory | undefined {
   return number === CategoryNumber.PROMOTIONAL ? "PROMOTIONAL" : undefined;
 }
 
-function grantMessage(grant: GrantRow): Grant {
-  return create(GrantSchema, {
-    name: grantName(grant),
-    amount: creditsMessage(grant.amountNano),
-    remaining: creditsMessage(grant.remainingNano),
-    priority: grant.priority,
-    category: grant.category === "PAID" ? CategoryNumber.PAID : CategoryNumber.PROMOTIONAL,
-    effectiveTime: toTimestamp(grant.effectiveMs),
-    createTime: toTimestamp(grant.createMs),
-    ...(grant.expireMs === undefined ? {} : { expireTime: toTimestamp(grant.expireMs) }),
-  });
-}
-
 function balanceMessage(balance: Balance) {
   return create(BalanceSchema, {
     account: balance.account,
@@ -117,6 +105,7 @@ function balanceMessage(balance: Balance) {
     overdraft: creditsMessage(balance.overdraftNano),
     granted: creditsMessage(balance.grantedNano),
     expired: creditsMessage(balance.expiredNano),
+    voided: creditsMessage(balance.voidedNano),
     grants: balance.grants.map(grantMessage),
   });
 }

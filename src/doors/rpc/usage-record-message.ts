@@ -1,19 +1,18 @@
-import type { MintId } from "../../base/ids.ts";
 import type {
   Compute,
   Disk,
   ModelCall,
+  TokenCounts as TokenCountsMessage,
   UsageRecord as UsageRecordMessage,
 } from "../../gen/plori/ledger/v1/ledger_pb.ts";
-import type { Authority, CallUsage, UsageRecord, Used } from "../../ledger/usage-record.ts";
+import type { Authority, CallUsage, TokenCounts, UsageRecord, Used } from "../../ledger/usage-record.ts";
 import { readOutcome } from "./charge-message.ts";
 import { fromTimestamp } from "./times.ts";
 
-/** A record as the ledger takes it, nothing checked yet, with the id that a charge for it will have. */
-export function readUsageRecord(message: UsageRecordMessage, mintId: MintId): UsageRecord {
+/** A record as the ledger takes it, nothing checked yet. */
+export function readUsageRecord(message: UsageRecordMessage): UsageRecord {
   const { usageId, account, agent, labels, occurTime, kind } = message;
   return {
-    chargeId: mintId(),
     usageId,
     account,
     agent,
@@ -56,16 +55,17 @@ function readAuthority(authority: ModelCall["authority"]): Authority {
 function readUsage(usage: ModelCall["usage"]): CallUsage {
   if (usage.case === "providerUsage") return { kind: "provider", usage: usage.value };
   if (usage.case !== "tokens") return { kind: "none" };
-  const { inputUncachedTokens, cacheReadTokens, cacheWriteTokens, outputTokens, reasoningTokens } = usage.value;
+  return { kind: "tokens", tokens: readTokens(usage.value) };
+}
+
+/** Token counts as the ledger takes them, nothing checked yet. */
+export function readTokens(counts: TokenCountsMessage): TokenCounts {
   return {
-    kind: "tokens",
-    tokens: {
-      inputUncached: inputUncachedTokens,
-      cacheRead: cacheReadTokens,
-      cacheWrite: cacheWriteTokens,
-      output: outputTokens,
-      reasoning: reasoningTokens,
-    },
+    inputUncached: counts.inputUncachedTokens,
+    cacheRead: counts.cacheReadTokens,
+    cacheWrite: counts.cacheWriteTokens,
+    output: counts.outputTokens,
+    reasoning: counts.reasoningTokens,
   };
 }
 

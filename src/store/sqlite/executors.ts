@@ -1,4 +1,5 @@
 import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-commands.ts";
+import { extendHold, releaseHold, reverseCharge, voidGrant } from "./ledger-corrections.ts";
 import { appendAudit } from "./writes/append-audit.ts";
 import {
   auditHead,
@@ -57,6 +58,10 @@ export const EXECUTORS = {
   noteExport,
   moveBase,
   removeBelowBase,
+  extendHold,
+  releaseHold,
+  voidGrant,
+  reverseCharge,
 } as const;
 
 /** The name of something that the writing thread can do. */

@@ -1,4 +1,4 @@
-import type { LedgerLoader } from "../../ledger/loader.ts";
+import type { LedgerLoader, Repayment } from "../../ledger/loader.ts";
 import {
   CHARGE_COLUMNS,
   GRANT_COLUMNS,
@@ -43,9 +43,20 @@ export function createLedgerLoader(db: Connection): LedgerLoader {
   const holdsOfHost = db.prepare(
     "SELECT hold_id AS holdId, expire_ms AS expireMs FROM hold INDEXED BY hold_open_host WHERE host = ? AND state = 'OPEN' ORDER BY expire_ms",
   );
-  const byUsage = db.prepare(`SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND kind = ? AND usage_id = ?`);
+  const byUsage = db.prepare(
+    `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND kind = ? AND usage_id = ? AND usage_id <> ''`,
+  );
   const byCall = db.prepare(
-    `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND call_id = ? AND attempt = ? AND call_id <> ''`,
+    `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND call_id = ? AND attempt = ? AND attempt > 0`,
+  );
+  const bySequence = db.prepare(`SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND sequence = ?`);
+  const reversal = db.prepare(
+    `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND reverses = ? AND reverses > 0`,
+  );
+  const grant = db.prepare(`SELECT ${GRANT_COLUMNS} FROM credit_grant WHERE account = ? AND grant_id = ?`);
+  const repayments = db.prepare(
+    `SELECT debit, credit, amount_nano AS amountNano, code FROM transfer INDEXED BY transfer_repayment
+     WHERE account = ? AND code IN ('REPAYMENT', 'REPAYMENT_RETURN') ORDER BY sequence`,
   );
   const route = db.prepare(`SELECT ${ROUTE_FACTS_COLUMNS} FROM route WHERE route_id = ?`);
   const versions = db.prepare(`SELECT ${PRICE_VERSION_COLUMNS} FROM price_version ORDER BY version`);
@@ -58,6 +69,11 @@ export function createLedgerLoader(db: Connection): LedgerLoader {
       return row === undefined ? undefined : toPool(row);
     },
     grants: (account) => (grants.all(account) as StoredGrant[]).map(toGrant),
+    grant(account, grantId) {
+      const row = grant.get(account, grantId) as StoredGrant | undefined;
+      return row === undefined ? undefined : toGrant(row);
+    },
+    repayments: (account) => repayments.all(account) as Repayment[],
     openHolds: (account) => (openHolds.all(account) as StoredHold[]).map(toHold),
     hold(account, holdId) {
       const row = hold.get(account, holdId) as StoredHold | undefined;
@@ -79,6 +95,14 @@ export function createLedgerLoader(db: Connection): LedgerLoader {
     },
     chargeByCall(account, callId, attempt) {
       const row = byCall.get(account, callId, attempt) as StoredCharge | undefined;
+      return row === undefined ? undefined : toCharge(row);
+    },
+    chargeBySequence(account, sequence) {
+      const row = bySequence.get(account, sequence) as StoredCharge | undefined;
+      return row === undefined ? undefined : toCharge(row);
+    },
+    reversalOf(account, sequence) {
+      const row = reversal.get(account, sequence) as StoredCharge | undefined;
       return row === undefined ? undefined : toCharge(row);
     },
     route(account, routeId) {

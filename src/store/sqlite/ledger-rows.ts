@@ -1,5 +1,17 @@
 import type { PriceItem, PriceVersion } from "../../ledger/price-book.ts";
-import type { ChargeLine, ChargeRow, Draw, GrantRow, HoldRow, PoolRow, RouteFacts } from "../../ledger/rows.ts";
+import {
+  type ChargeLine,
+  type ChargeRow,
+  COMPONENTS,
+  type Component,
+  type Draw,
+  type GrantRow,
+  type HoldRow,
+  type PoolRow,
+  type RollupRow,
+  type RouteFacts,
+  type TransferRow,
+} from "../../ledger/rows.ts";
 
 /** A row as SQLite gives it: every integer is a bigint, every absence null. */
 export type Stored<Row, Whole extends keyof Row = never> = {
@@ -8,7 +20,7 @@ export type Stored<Row, Whole extends keyof Row = never> = {
 type Absent<Value> = undefined extends Value ? null : never;
 
 export const POOL_COLUMNS = `account, granted_nano AS grantedNano, held_nano AS heldNano, spent_nano AS spentNano, expired_nano AS expiredNano,
-  overdraft_nano AS overdraftNano, charge_sequence AS chargeSequence, transfer_sequence AS transferSequence, record_ms AS recordMs, due_ms AS dueMs`;
+  overdraft_nano AS overdraftNano, voided_nano AS voidedNano, charge_sequence AS chargeSequence, charge_digest AS chargeDigest, transfer_sequence AS transferSequence, record_ms AS recordMs, due_ms AS dueMs`;
 export type StoredPool = Stored<PoolRow, "chargeSequence" | "transferSequence" | "recordMs" | "dueMs">;
 
 export function toPool(row: StoredPool): PoolRow {
@@ -22,8 +34,8 @@ export function toPool(row: StoredPool): PoolRow {
 }
 
 export const GRANT_COLUMNS = `account, grant_id AS grantId, amount_nano AS amountNano, remaining_nano AS remainingNano, pinned_nano AS pinnedNano,
-  priority, category, effective_ms AS effectiveMs, expire_ms AS expireMs, create_ms AS createMs`;
-export type StoredGrant = Stored<GrantRow, "priority" | "effectiveMs" | "expireMs" | "createMs">;
+  priority, category, effective_ms AS effectiveMs, expire_ms AS expireMs, create_ms AS createMs, void_ms AS voidMs`;
+export type StoredGrant = Stored<GrantRow, "priority" | "effectiveMs" | "expireMs" | "createMs" | "voidMs">;
 
 export function toGrant(row: StoredGrant): GrantRow {
   return {
@@ -32,13 +44,18 @@ export function toGrant(row: StoredGrant): GrantRow {
     effectiveMs: Number(row.effectiveMs),
     expireMs: toNumber(row.expireMs),
     createMs: Number(row.createMs),
+    voidMs: toNumber(row.voidMs),
   };
 }
 
 export const HOLD_COLUMNS = `account, hold_id AS holdId, host, agent, call_id AS callId, route_id AS routeId, model, price_version AS priceVersion,
   input_tokens AS inputTokens, requested_output_tokens AS requestedOutputTokens, max_output_tokens AS maxOutputTokens, amount_nano AS amountNano, pins,
-  create_ms AS createMs, expire_ms AS expireMs, state, resolve_ms AS resolveMs, charge_id AS chargeId`;
-export type StoredHold = Omit<Stored<HoldRow, "priceVersion" | "createMs" | "expireMs" | "resolveMs">, "pins"> & {
+  create_ms AS createMs, expire_ms AS expireMs, state, resolve_ms AS resolveMs, charge_sequence AS chargeSequence,
+  used_so_far AS usedSoFar`;
+export type StoredHold = Omit<
+  Stored<HoldRow, "priceVersion" | "createMs" | "expireMs" | "resolveMs" | "chargeSequence">,
+  "pins"
+> & {
   readonly pins: string;
 };
 
@@ -50,17 +67,17 @@ export function toHold(row: StoredHold): HoldRow {
     createMs: Number(row.createMs),
     expireMs: Number(row.expireMs),
     resolveMs: toNumber(row.resolveMs),
-    chargeId: row.chargeId ?? undefined,
+    chargeSequence: toNumber(row.chargeSequence),
   };
 }
 
-export const CHARGE_COLUMNS = `account, sequence, charge_id AS chargeId, kind, usage_id AS usageId, agent, payer, amount_nano AS amountNano, list_nano AS listNano,
+export const CHARGE_COLUMNS = `account, sequence, kind, usage_id AS usageId, agent, payer, amount_nano AS amountNano, list_nano AS listNano,
   overdraft_nano AS overdraftNano, estimated, price_version AS priceVersion, lines, allocations, provider, model, upstream_model AS upstreamModel,
   route_id AS routeId, hold_id AS holdId, call_id AS callId, attempt, outcome, key_version AS keyVersion,
   provider_cost_usd_nano AS providerCostUsdNano, provider_request_id AS providerRequestId, record_text AS recordText, occur_ms AS occurMs,
-  record_ms AS recordMs`;
+  record_ms AS recordMs, reverses`;
 export type StoredCharge = Omit<
-  Stored<ChargeRow, "sequence" | "priceVersion" | "attempt" | "keyVersion" | "occurMs" | "recordMs">,
+  Stored<ChargeRow, "sequence" | "priceVersion" | "attempt" | "keyVersion" | "occurMs" | "recordMs" | "reverses">,
   "lines" | "allocations" | "estimated"
 > & { readonly lines: string; readonly allocations: string; readonly estimated: bigint };
 
@@ -80,6 +97,7 @@ export function toCharge(row: StoredCharge): ChargeRow {
     providerCostUsdNano: row.providerCostUsdNano ?? undefined,
     occurMs: Number(row.occurMs),
     recordMs: Number(row.recordMs),
+    reverses: Number(row.reverses),
   };
 }
 
@@ -95,6 +113,36 @@ export function toRouteFacts(row: StoredRouteFacts): RouteFacts {
     priceVersion: Number(row.priceVersion),
     holdId: row.holdId ?? undefined,
     createMs: Number(row.createMs),
+  };
+}
+
+export const TRANSFER_COLUMNS =
+  "account, sequence, debit, credit, amount_nano AS amountNano, code, cause_id AS causeId, book_ms AS bookMs";
+export type StoredTransfer = Stored<TransferRow, "sequence" | "bookMs">;
+
+export function toTransfer(row: StoredTransfer): TransferRow {
+  return { ...row, sequence: Number(row.sequence), bookMs: Number(row.bookMs) };
+}
+
+/** Every column of a rollup, by its own name. */
+export type StoredRollup = Readonly<Record<string, bigint>> &
+  Pick<RollupRow, "account" | "agent" | "kind" | "payer" | "provider" | "model">;
+
+export function toRollup(row: StoredRollup): RollupRow {
+  const quantities: Partial<Record<Component, bigint>> = {};
+  for (const component of COMPONENTS) quantities[component] = row[component.toLowerCase()] ?? 0n;
+  return {
+    account: row.account,
+    hour: Number(row["hour"]),
+    agent: row.agent,
+    kind: row.kind,
+    payer: row.payer,
+    provider: row.provider,
+    model: row.model,
+    charges: Number(row["charges"]),
+    amountNano: row["amount_nano"] ?? 0n,
+    listNano: row["list_nano"] ?? 0n,
+    quantities: quantities as Record<Component, bigint>,
   };
 }
 

@@ -3,15 +3,29 @@ import { balance } from "../../ledger/balance.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import { WorkingSet } from "../../ledger/working-set.ts";
 import { createLedgerLoader } from "./ledger-loader.ts";
-import { CHARGE_COLUMNS, type StoredCharge, toCharge } from "./ledger-rows.ts";
+import {
+  CHARGE_COLUMNS,
+  GRANT_COLUMNS,
+  type StoredCharge,
+  type StoredGrant,
+  toCharge,
+  toGrant,
+} from "./ledger-rows.ts";
 import type { Connection } from "./open-database.ts";
+import { verifyLedger } from "./verify-ledger.ts";
 import type { Writer } from "./writer.ts";
 
+/** Sorts after every id. */
+const AFTER_EVERY_ID = "~";
+
 /** Credits in SQLite. */
-export function createLedgerStore(reader: Connection, writer: Writer, clock: Clock): LedgerStore {
+export function createLedgerStore(path: string, reader: Connection, writer: Writer, clock: Clock): LedgerStore {
   const loader = createLedgerLoader(reader);
   const selectNewest = reader.prepare(
     `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
+  );
+  const selectGrants = reader.prepare(
+    `SELECT ${GRANT_COLUMNS} FROM credit_grant WHERE account = ? AND grant_id < ? ORDER BY grant_id DESC LIMIT ?`,
   );
   // The three selects of a balance must see the same commit.
   const readBalance = reader.transaction((account: string) => {
@@ -20,6 +34,18 @@ export function createLedgerStore(reader: Connection, writer: Writer, clock: Clo
   return {
     grantCredits: (grant, mutation) => writer.submit("grantCredits", { grant, mutation }),
     recordUsage: (records, recorder, mutation) => writer.submit("recordUsage", { records, recorder, mutation }),
+    extendHold: (ref, usedSoFar, mutation) => writer.submit("extendHold", { ref, usedSoFar, mutation }),
+    releaseHold: (ref, mutation) => writer.submit("releaseHold", { ref, mutation }),
+    voidGrant: (account, grantId, mutation) => writer.submit("voidGrant", { account, grantId, mutation }),
+    reverseCharge: (account, sequence, mutation) => writer.submit("reverseCharge", { account, sequence, mutation }),
+    async listGrants(account, limit, beforeGrantId = AFTER_EVERY_ID) {
+      return (selectGrants.all(account, beforeGrantId, limit) as StoredGrant[]).map(toGrant);
+    },
+    async findCharge(account, sequence) {
+      const charge = loader.chargeBySequence(account, sequence);
+      return charge && { charge, reversedBy: loader.reversalOf(account, sequence)?.sequence };
+    },
+    verify: (account, afterAccount, signal) => verifyLedger(path, account, afterAccount, signal),
     publishPrices: (prices, mutation) => writer.submit("publishPrices", { prices, mutation }),
     newestPriceVersion: async () => loader.priceVersions().at(-1),
     balance: async (account) => readBalance(account),

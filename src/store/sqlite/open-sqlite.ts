@@ -83,7 +83,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       installation: createInstallationStore(reader, writer),
       vault: createVaultStore(reader, writer, forget),
       placements: createPlacementStore(reader, writer),
-      ledger: createLedgerStore(reader, writer, clock),
+      ledger: createLedgerStore(path, reader, writer, clock),
       releases: createReleaseLog(writer, uses, denials),
       routes: createRouteLog(reader),
       denials,

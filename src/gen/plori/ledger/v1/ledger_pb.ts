@@ -17,7 +17,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/ledger/v1/ledger.proto.
  */
 export const file_plori_ledger_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("ChxwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyLnByb3RvEg9wbG9yaS5sZWRnZXIudjEilAEKC1Rva2VuQ291bnRzEh0KFWlucHV0X3VuY2FjaGVkX3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDIpMCCglNb2RlbENhbGwSDwoFcm91dGUYASABKAlIABIOCgRob2xkGAIgASgJSAASDwoHY2FsbF9pZBgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEi4KBnRva2VucxgFIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50c0gBEjEKDnByb3ZpZGVyX3VzYWdlGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgBEi0KB291dGNvbWUYByABKA4yHC5wbG9yaS5sZWRnZXIudjEuQ2FsbE91dGNvbWUSGwoTcHJvdmlkZXJfcmVxdWVzdF9pZBgIIAEoCUILCglhdXRob3JpdHlCBwoFdXNhZ2UiRQoHQ29tcHV0ZRIZChF2Y3B1X21pbGxpc2Vjb25kcxgBIAEoAxIfChdtZW1vcnlfbWliX21pbGxpc2Vjb25kcxgCIAEoAyIcCgREaXNrEhQKDGJ5dGVfc2Vjb25kcxgBIAEoAyLmAgoLVXNhZ2VSZWNvcmQSEAoIdXNhZ2VfaWQYASABKAkSDwoHYWNjb3VudBgCIAEoCRINCgVhZ2VudBgDIAEoCRIuCgpvY2N1cl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgZsYWJlbHMYBSADKAsyKC5wbG9yaS5sZWRnZXIudjEuVXNhZ2VSZWNvcmQuTGFiZWxzRW50cnkSMAoKbW9kZWxfY2FsbBgGIAEoCzIaLnBsb3JpLmxlZGdlci52MS5Nb2RlbENhbGxIABIrCgdjb21wdXRlGAcgASgLMhgucGxvcmkubGVkZ2VyLnYxLkNvbXB1dGVIABIlCgRkaXNrGAggASgLMhUucGxvcmkubGVkZ2VyLnYxLkRpc2tIABotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGtpbmQiygEKCkNoYXJnZUxpbmUSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAxISCgpwcmljZV9waWNvGAMgASgDEhIKCnVuaXRfY291bnQYBCABKAMSJgoGYW1vdW50GAUgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAYgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzIp4HCgZDaGFyZ2USDAoEbmFtZRgBIAEoCRIQCgh1c2FnZV9pZBgCIAEoCRIPCgdhY2NvdW50GAMgASgJEg0KBWFnZW50GAQgASgJEigKBGtpbmQYBSABKA4yGi5wbG9yaS5sZWRnZXIudjEuVXNhZ2VLaW5kEiMKBXBheWVyGAYgASgOMhQucGxvcmkudHlwZS52MS5QYXllchImCgZhbW91bnQYByABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKwoLbGlzdF9hbW91bnQYCCABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKgoFbGluZXMYCSADKAsyGy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlTGluZRIwChBvdmVyZHJhZnRfYW1vdW50GAogASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjAKC3VzYWdlX3N0YXRlGAsgASgOMhsucGxvcmkubGVkZ2VyLnYxLlVzYWdlU3RhdGUSFQoNcHJpY2VfdmVyc2lvbhgMIAEoCRIpCghwcm92aWRlchgNIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYDiABKAkSFgoOdXBzdHJlYW1fbW9kZWwYDyABKAkSDQoFcm91dGUYECABKAkSDAoEaG9sZBgRIAEoCRIPCgdjYWxsX2lkGBIgASgJEg8KB2F0dGVtcHQYEyABKAUSLQoHb3V0Y29tZRgUIAEoDjIcLnBsb3JpLmxlZGdlci52MS5DYWxsT3V0Y29tZRITCgtrZXlfdmVyc2lvbhgVIAEoAxIkChdwcm92aWRlcl9jb3N0X3VzZF9uYW5vcxgWIAEoA0gAiAEBEhsKE3Byb3ZpZGVyX3JlcXVlc3RfaWQYFyABKAkSMwoGbGFiZWxzGBggAygLMiMucGxvcmkubGVkZ2VyLnYxLkNoYXJnZS5MYWJlbHNFbnRyeRIuCgpvY2N1cl90aW1lGBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYGyABKAMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIaChhfcHJvdmlkZXJfY29zdF91c2RfbmFub3MiwgIKBUdyYW50EgwKBG5hbWUYASABKAkSJgoGYW1vdW50GAIgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEikKCXJlbWFpbmluZxgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgEIAEoBRIwCghjYXRlZ29yeRgFIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrcCCgdCYWxhbmNlEg8KB2FjY291bnQYASABKAkSKQoJYXZhaWxhYmxlGAIgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEiQKBGhlbGQYAyABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJQoFc3BlbnQYBCABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKQoJb3ZlcmRyYWZ0GAUgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEicKB2dyYW50ZWQYBiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJwoHZXhwaXJlZBgHIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxImCgZncmFudHMYCCADKAsyFi5wbG9yaS5sZWRnZXIudjEuR3JhbnQitgEKCVByaWNlSXRlbRItCgljb21wb25lbnQYASABKA4yGi5wbG9yaS5sZWRnZXIudjEuQ29tcG9uZW50EikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchINCgVtb2RlbBgDIAEoCRIYChBtaW5faW5wdXRfdG9rZW5zGAQgASgDEhIKCnByaWNlX3BpY28YBSABKAMSEgoKdW5pdF9jb3VudBgGIAEoAyK9AQoMUHJpY2VWZXJzaW9uEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoAxIUCgxjb250ZW50X2hhc2gYAyABKAkSMgoOZWZmZWN0aXZlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKaXRlbV9jb3VudBgGIAEoBSpvCglVc2FnZUtpbmQSGgoWVVNBR0VfS0lORF9VTlNQRUNJRklFRBAAEhkKFVVTQUdFX0tJTkRfTU9ERUxfQ0FMTBABEhYKElVTQUdFX0tJTkRfQ09NUFVURRACEhMKD1VTQUdFX0tJTkRfRElTSxADKuYBCglDb21wb25lbnQSGQoVQ09NUE9ORU5UX1VOU1BFQ0lGSUVEEAASHAoYQ09NUE9ORU5UX0lOUFVUX1VOQ0FDSEVEEAESGAoUQ09NUE9ORU5UX0NBQ0hFX1JFQUQQAhIZChVDT01QT05FTlRfQ0FDSEVfV1JJVEUQAxIUChBDT01QT05FTlRfT1VUUFVUEAQSFwoTQ09NUE9ORU5UX1JFQVNPTklORxAFEhIKDkNPTVBPTkVOVF9WQ1BVEAYSFAoQQ09NUE9ORU5UX01FTU9SWRAHEhIKDkNPTVBPTkVOVF9ESVNLEAgqfAoLQ2FsbE91dGNvbWUSHAoYQ0FMTF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGgoWQ0FMTF9PVVRDT01FX1NVQ0NFRURFRBABEhcKE0NBTExfT1VUQ09NRV9GQUlMRUQQAhIaChZDQUxMX09VVENPTUVfQ0FOQ0VMTEVEEAMqWwoKVXNhZ2VTdGF0ZRIbChdVU0FHRV9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVVTQUdFX1NUQVRFX0VYQUNUEAESGQoVVVNBR0VfU1RBVEVfRVNUSU1BVEVEEAIqaAoNR3JhbnRDYXRlZ29yeRIeChpHUkFOVF9DQVRFR09SWV9VTlNQRUNJRklFRBAAEhcKE0dSQU5UX0NBVEVHT1JZX1BBSUQQARIeChpHUkFOVF9DQVRFR09SWV9QUk9NT1RJT05BTBACYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_plori_type_v1_type]);
+  fileDesc("ChxwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyLnByb3RvEg9wbG9yaS5sZWRnZXIudjEilAEKC1Rva2VuQ291bnRzEh0KFWlucHV0X3VuY2FjaGVkX3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDIpMCCglNb2RlbENhbGwSDwoFcm91dGUYASABKAlIABIOCgRob2xkGAIgASgJSAASDwoHY2FsbF9pZBgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEi4KBnRva2VucxgFIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50c0gBEjEKDnByb3ZpZGVyX3VzYWdlGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgBEi0KB291dGNvbWUYByABKA4yHC5wbG9yaS5sZWRnZXIudjEuQ2FsbE91dGNvbWUSGwoTcHJvdmlkZXJfcmVxdWVzdF9pZBgIIAEoCUILCglhdXRob3JpdHlCBwoFdXNhZ2UiRQoHQ29tcHV0ZRIZChF2Y3B1X21pbGxpc2Vjb25kcxgBIAEoAxIfChdtZW1vcnlfbWliX21pbGxpc2Vjb25kcxgCIAEoAyIcCgREaXNrEhQKDGJ5dGVfc2Vjb25kcxgBIAEoAyLmAgoLVXNhZ2VSZWNvcmQSEAoIdXNhZ2VfaWQYASABKAkSDwoHYWNjb3VudBgCIAEoCRINCgVhZ2VudBgDIAEoCRIuCgpvY2N1cl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgZsYWJlbHMYBSADKAsyKC5wbG9yaS5sZWRnZXIudjEuVXNhZ2VSZWNvcmQuTGFiZWxzRW50cnkSMAoKbW9kZWxfY2FsbBgGIAEoCzIaLnBsb3JpLmxlZGdlci52MS5Nb2RlbENhbGxIABIrCgdjb21wdXRlGAcgASgLMhgucGxvcmkubGVkZ2VyLnYxLkNvbXB1dGVIABIlCgRkaXNrGAggASgLMhUucGxvcmkubGVkZ2VyLnYxLkRpc2tIABotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGtpbmQiygEKCkNoYXJnZUxpbmUSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAxISCgpwcmljZV9waWNvGAMgASgDEhIKCnVuaXRfY291bnQYBCABKAMSJgoGYW1vdW50GAUgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAYgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzIrAHCgZDaGFyZ2USDAoEbmFtZRgBIAEoCRIQCgh1c2FnZV9pZBgCIAEoCRIPCgdhY2NvdW50GAMgASgJEg0KBWFnZW50GAQgASgJEigKBGtpbmQYBSABKA4yGi5wbG9yaS5sZWRnZXIudjEuVXNhZ2VLaW5kEiMKBXBheWVyGAYgASgOMhQucGxvcmkudHlwZS52MS5QYXllchImCgZhbW91bnQYByABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKwoLbGlzdF9hbW91bnQYCCABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKgoFbGluZXMYCSADKAsyGy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlTGluZRIwChBvdmVyZHJhZnRfYW1vdW50GAogASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjAKC3VzYWdlX3N0YXRlGAsgASgOMhsucGxvcmkubGVkZ2VyLnYxLlVzYWdlU3RhdGUSFQoNcHJpY2VfdmVyc2lvbhgMIAEoCRIpCghwcm92aWRlchgNIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYDiABKAkSFgoOdXBzdHJlYW1fbW9kZWwYDyABKAkSDQoFcm91dGUYECABKAkSDAoEaG9sZBgRIAEoCRIPCgdjYWxsX2lkGBIgASgJEg8KB2F0dGVtcHQYEyABKAUSLQoHb3V0Y29tZRgUIAEoDjIcLnBsb3JpLmxlZGdlci52MS5DYWxsT3V0Y29tZRITCgtrZXlfdmVyc2lvbhgVIAEoAxIkChdwcm92aWRlcl9jb3N0X3VzZF9uYW5vcxgWIAEoA0gAiAEBEhsKE3Byb3ZpZGVyX3JlcXVlc3RfaWQYFyABKAkSMwoGbGFiZWxzGBggAygLMiMucGxvcmkubGVkZ2VyLnYxLkNoYXJnZS5MYWJlbHNFbnRyeRIuCgpvY2N1cl90aW1lGBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYGyABKAMSEAoIcmV2ZXJzZXMYHCABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIaChhfcHJvdmlkZXJfY29zdF91c2RfbmFub3Mi8QIKBUdyYW50EgwKBG5hbWUYASABKAkSJgoGYW1vdW50GAIgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEikKCXJlbWFpbmluZxgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgEIAEoBRIwCghjYXRlZ29yeRgFIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXZvaWRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3wIKB0JhbGFuY2USDwoHYWNjb3VudBgBIAEoCRIpCglhdmFpbGFibGUYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJAoEaGVsZBgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIlCgVzcGVudBgEIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIpCglvdmVyZHJhZnQYBSABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJwoHZ3JhbnRlZBgGIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxInCgdleHBpcmVkGAcgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEiYKBmdyYW50cxgIIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBImCgZ2b2lkZWQYCSABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMiqQEKBEhvbGQSDAoEbmFtZRgBIAEoCRImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXN0YXRlGAQgASgOMhoucGxvcmkubGVkZ2VyLnYxLkhvbGRTdGF0ZRIPCgdjYWxsX2lkGAUgASgJIrYBCglQcmljZUl0ZW0SLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYAyABKAkSGAoQbWluX2lucHV0X3Rva2VucxgEIAEoAxISCgpwcmljZV9waWNvGAUgASgDEhIKCnVuaXRfY291bnQYBiABKAMivQEKDFByaWNlVmVyc2lvbhIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSFAoMY29udGVudF9oYXNoGAMgASgJEjIKDmVmZmVjdGl2ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCml0ZW1fY291bnQYBiABKAUqbwoJVXNhZ2VLaW5kEhoKFlVTQUdFX0tJTkRfVU5TUEVDSUZJRUQQABIZChVVU0FHRV9LSU5EX01PREVMX0NBTEwQARIWChJVU0FHRV9LSU5EX0NPTVBVVEUQAhITCg9VU0FHRV9LSU5EX0RJU0sQAyrmAQoJQ29tcG9uZW50EhkKFUNPTVBPTkVOVF9VTlNQRUNJRklFRBAAEhwKGENPTVBPTkVOVF9JTlBVVF9VTkNBQ0hFRBABEhgKFENPTVBPTkVOVF9DQUNIRV9SRUFEEAISGQoVQ09NUE9ORU5UX0NBQ0hFX1dSSVRFEAMSFAoQQ09NUE9ORU5UX09VVFBVVBAEEhcKE0NPTVBPTkVOVF9SRUFTT05JTkcQBRISCg5DT01QT05FTlRfVkNQVRAGEhQKEENPTVBPTkVOVF9NRU1PUlkQBxISCg5DT01QT05FTlRfRElTSxAIKnwKC0NhbGxPdXRjb21lEhwKGENBTExfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFkNBTExfT1VUQ09NRV9TVUNDRUVERUQQARIXChNDQUxMX09VVENPTUVfRkFJTEVEEAISGgoWQ0FMTF9PVVRDT01FX0NBTkNFTExFRBADKlsKClVzYWdlU3RhdGUSGwoXVVNBR0VfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFVU0FHRV9TVEFURV9FWEFDVBABEhkKFVVTQUdFX1NUQVRFX0VTVElNQVRFRBACKmgKDUdyYW50Q2F0ZWdvcnkSHgoaR1JBTlRfQ0FURUdPUllfVU5TUEVDSUZJRUQQABIXChNHUkFOVF9DQVRFR09SWV9QQUlEEAESHgoaR1JBTlRfQ0FURUdPUllfUFJPTU9USU9OQUwQAiqGAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIXChNIT0xEX1NUQVRFX0NBUFRVUkVEEAISFwoTSE9MRF9TVEFURV9SRUxFQVNFRBADEhYKEkhPTERfU1RBVEVfRVhQSVJFRBAEYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_plori_type_v1_type]);
 
 /**
  * Token counts as disjoint parts. Negative counts are refused.
@@ -343,20 +343,20 @@ export const ChargeLineSchema: GenMessage<ChargeLine> = /*@__PURE__*/
   messageDesc(file_plori_ledger_v1_ledger, 5);
 
 /**
- * What one usage record cost. It never changes.
+ * What one usage record cost, or an estimate of a call that nobody reported in time, or what undoes another charge. It never changes.
  *
  * @generated from message plori.ledger.v1.Charge
  */
 export type Charge = Message<"plori.ledger.v1.Charge"> & {
   /**
-   * `accounts/{account}/charges/{charge}`.
+   * `accounts/{account}/charges/{sequence}`.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The usage record's id.
+   * The usage record's id. Empty: the ledger's own charge, an estimate or a reversal.
    *
    * @generated from field: string usage_id = 2;
    */
@@ -536,6 +536,13 @@ export type Charge = Message<"plori.ledger.v1.Charge"> & {
    * @generated from field: int64 sequence = 27;
    */
   sequence: bigint;
+
+  /**
+   * The name of the charge that this one undoes: every amount and quantity here is its negative. Empty: this charge undoes none.
+   *
+   * @generated from field: string reverses = 28;
+   */
+  reverses: string;
 };
 
 /**
@@ -606,6 +613,13 @@ export type Grant = Message<"plori.ledger.v1.Grant"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * When it was taken back: nothing is drawn from it any more, except what open holds had set aside. Absent: it was not.
+   *
+   * @generated from field: google.protobuf.Timestamp void_time = 9;
+   */
+  voidTime?: Timestamp | undefined;
 };
 
 /**
@@ -676,6 +690,13 @@ export type Balance = Message<"plori.ledger.v1.Balance"> & {
    * @generated from field: repeated plori.ledger.v1.Grant grants = 8;
    */
   grants: Grant[];
+
+  /**
+   * What was taken back from grants.
+   *
+   * @generated from field: plori.type.v1.Credits voided = 9;
+   */
+  voided?: Credits | undefined;
 };
 
 /**
@@ -684,6 +705,55 @@ export type Balance = Message<"plori.ledger.v1.Balance"> & {
  */
 export const BalanceSchema: GenMessage<Balance> = /*@__PURE__*/
   messageDesc(file_plori_ledger_v1_ledger, 8);
+
+/**
+ * Credits set aside for one hosted call.
+ *
+ * @generated from message plori.ledger.v1.Hold
+ */
+export type Hold = Message<"plori.ledger.v1.Hold"> & {
+  /**
+   * `accounts/{account}/holds/{hold}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What is set aside, or was.
+   *
+   * @generated from field: plori.type.v1.Credits amount = 2;
+   */
+  amount?: Credits | undefined;
+
+  /**
+   * When it ends by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: plori.ledger.v1.HoldState state = 4;
+   */
+  state: HoldState;
+
+  /**
+   * The call that it is for.
+   *
+   * @generated from field: string call_id = 5;
+   */
+  callId: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.Hold.
+ * Use `create(HoldSchema)` to create a new message.
+ */
+export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger, 9);
 
 /**
  * The price of one component.
@@ -739,7 +809,7 @@ export type PriceItem = Message<"plori.ledger.v1.PriceItem"> & {
  * Use `create(PriceItemSchema)` to create a new message.
  */
 export const PriceItemSchema: GenMessage<PriceItem> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger, 9);
+  messageDesc(file_plori_ledger_v1_ledger, 10);
 
 /**
  * A published price book. It never changes.
@@ -795,7 +865,7 @@ export type PriceVersion = Message<"plori.ledger.v1.PriceVersion"> & {
  * Use `create(PriceVersionSchema)` to create a new message.
  */
 export const PriceVersionSchema: GenMessage<PriceVersion> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger, 10);
+  messageDesc(file_plori_ledger_v1_ledger, 11);
 
 /**
  * What was used.
@@ -1057,4 +1127,59 @@ export type GrantCategory = (typeof GrantCategory)[keyof typeof GrantCategory] |
  */
 export const GrantCategorySchema: GenEnum<GrantCategory> = /*@__PURE__*/
   enumDesc(file_plori_ledger_v1_ledger, 4);
+
+/**
+ * What became of a hold.
+ *
+ * @generated from enum plori.ledger.v1.HoldState
+ */
+export const HoldState = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: HOLD_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its credits are set aside.
+   *
+   * @generated from enum value: HOLD_STATE_OPEN = 1;
+   */
+  OPEN: 1,
+
+  /**
+   * Its call was charged.
+   *
+   * @generated from enum value: HOLD_STATE_CAPTURED = 2;
+   */
+  CAPTURED: 2,
+
+  /**
+   * Its call never happened, or went on under another hold.
+   *
+   * @generated from enum value: HOLD_STATE_RELEASED = 3;
+   */
+  RELEASED: 3,
+
+  /**
+   * It ran out without a report; the call was charged by estimate until one comes.
+   *
+   * @generated from enum value: HOLD_STATE_EXPIRED = 4;
+   */
+  EXPIRED: 4,
+} as const;
+
+/**
+ * What became of a hold.
+ *
+ * @generated from enum plori.ledger.v1.HoldState
+ */
+export type HoldState = (typeof HoldState)[keyof typeof HoldState] | UnknownEnum;
+
+/**
+ * Describes the enum plori.ledger.v1.HoldState.
+ */
+export const HoldStateSchema: GenEnum<HoldState> = /*@__PURE__*/
+  enumDesc(file_plori_ledger_v1_ledger, 5);
 

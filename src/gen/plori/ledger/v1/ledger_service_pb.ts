@@ -8,7 +8,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../google/rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
-import type { Balance, Charge, Grant, GrantCategory, PriceItem, PriceVersion, UsageRecord } from "./ledger_pb.ts";
+import type { Balance, Charge, Grant, GrantCategory, Hold, PriceItem, PriceVersion, TokenCounts, UsageRecord } from "./ledger_pb.ts";
 import { file_plori_ledger_v1_ledger } from "./ledger_pb.ts";
 import type { Credits } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/ledger/v1/ledger_service.proto.
  */
 export const file_plori_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiTAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWAoTTGlzdENoYXJnZXNSZXNwb25zZRIoCgdjaGFyZ2VzGAEgAygLMhcucGxvcmkubGVkZ2VyLnYxLkNoYXJnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkimAEKFFB1Ymxpc2hQcmljZXNSZXF1ZXN0EikKBWl0ZW1zGAEgAygLMhoucGxvcmkubGVkZ2VyLnYxLlByaWNlSXRlbRIyCg5lZmZlY3RpdmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCSJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24qhQEKDVJlY29yZE91dGNvbWUSHgoaUkVDT1JEX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZSRUNPUkRfT1VUQ09NRV9DUkVBVEVEEAESGwoXUkVDT1JEX09VVENPTUVfUkVQTEFZRUQQAhIbChdSRUNPUkRfT1VUQ09NRV9SRUpFQ1RFRBADMuEDCg1MZWRnZXJTZXJ2aWNlEl0KDEdyYW50Q3JlZGl0cxIkLnBsb3JpLmxlZGdlci52MS5HcmFudENyZWRpdHNSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIgASWgoLUmVjb3JkVXNhZ2USIy5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiABJXCgpHZXRCYWxhbmNlEiIucGxvcmkubGVkZ2VyLnYxLkdldEJhbGFuY2VSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkdldEJhbGFuY2VSZXNwb25zZSIAEloKC0xpc3RDaGFyZ2VzEiMucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1Jlc3BvbnNlIgASYAoNUHVibGlzaFByaWNlcxIlLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiTAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWAoTTGlzdENoYXJnZXNSZXNwb25zZRIoCgdjaGFyZ2VzGAEgAygLMhcucGxvcmkubGVkZ2VyLnYxLkNoYXJnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkimAEKFFB1Ymxpc2hQcmljZXNSZXF1ZXN0EikKBWl0ZW1zGAEgAygLMhoucGxvcmkubGVkZ2VyLnYxLlByaWNlSXRlbRIyCg5lZmZlY3RpdmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCSJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24iiAEKEUV4dGVuZEhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRIxCgt1c2VkX3NvX2ZhchgDIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50cxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjkKEkV4dGVuZEhvbGRSZXNwb25zZRIjCgRob2xkGAEgASgLMhUucGxvcmkubGVkZ2VyLnYxLkhvbGQiVgoSUmVsZWFzZUhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjoKE1JlbGVhc2VIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIkMKEFZvaWRHcmFudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIjoKEVZvaWRHcmFudFJlc3BvbnNlEiUKBWdyYW50GAEgASgLMhYucGxvcmkubGVkZ2VyLnYxLkdyYW50IksKEUxpc3RHcmFudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoSTGlzdEdyYW50c1Jlc3BvbnNlEiYKBmdyYW50cxgBIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoQR2V0Q2hhcmdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk4KEUdldENoYXJnZVJlc3BvbnNlEicKBmNoYXJnZRgBIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USEAoIcmV2ZXJzYWwYAiABKAkiRwoUUmV2ZXJzZUNoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIkAKFVJldmVyc2VDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlIj0KE1ZlcmlmeUxlZGdlclJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIVCg1hZnRlcl9hY2NvdW50GAIgASgJIlMKEExlZGdlckRpZmZlcmVuY2USDAoEcnVsZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg4KBmFjdHVhbBgEIAEoCSKfAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USDwoHYWNjb3VudBgBIAEoCRIZChFhY2NvdW50c192ZXJpZmllZBgCIAEoAxIVCg1yb3dzX3ZlcmlmaWVkGAMgASgDEjYKC2RpZmZlcmVuY2VzGAQgAygLMiEucGxvcmkubGVkZ2VyLnYxLkxlZGdlckRpZmZlcmVuY2USDAoEZG9uZRgFIAEoCCqFAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFQ09SRF9PVVRDT01FX0NSRUFURUQQARIbChdSRUNPUkRfT1VUQ09NRV9SRVBMQVlFRBACEhsKF1JFQ09SRF9PVVRDT01FX1JFSkVDVEVEEAMy3ggKDUxlZGdlclNlcnZpY2USXQoMR3JhbnRDcmVkaXRzEiQucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuR3JhbnRDcmVkaXRzUmVzcG9uc2UiABJaCgtSZWNvcmRVc2FnZRIjLnBsb3JpLmxlZGdlci52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIAElcKCkdldEJhbGFuY2USIi5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlc3BvbnNlIgASVwoKRXh0ZW5kSG9sZBIiLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVzcG9uc2UiABJaCgtSZWxlYXNlSG9sZBIjLnBsb3JpLmxlZGdlci52MS5SZWxlYXNlSG9sZFJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVsZWFzZUhvbGRSZXNwb25zZSIAElQKCVZvaWRHcmFudBIhLnBsb3JpLmxlZGdlci52MS5Wb2lkR3JhbnRSZXF1ZXN0GiIucGxvcmkubGVkZ2VyLnYxLlZvaWRHcmFudFJlc3BvbnNlIgASVwoKTGlzdEdyYW50cxIiLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVzcG9uc2UiABJUCglHZXRDaGFyZ2USIS5wbG9yaS5sZWRnZXIudjEuR2V0Q2hhcmdlUmVxdWVzdBoiLnBsb3JpLmxlZGdlci52MS5HZXRDaGFyZ2VSZXNwb25zZSIAEmAKDVJldmVyc2VDaGFyZ2USJS5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlc3BvbnNlIgASXwoMVmVyaWZ5TGVkZ2VyEiQucGxvcmkubGVkZ2VyLnYxLlZlcmlmeUxlZGdlclJlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuVmVyaWZ5TGVkZ2VyUmVzcG9uc2UiADABEloKC0xpc3RDaGFyZ2VzEiMucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1Jlc3BvbnNlIgASYAoNUHVibGlzaFByaWNlcxIlLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
 
 /**
  * Gives credits.
@@ -378,6 +378,482 @@ export const PublishPricesResponseSchema: GenMessage<PublishPricesResponse> = /*
   messageDesc(file_plori_ledger_v1_ledger_service, 10);
 
 /**
+ * Keeps a hold open.
+ *
+ * @generated from message plori.ledger.v1.ExtendHoldRequest
+ */
+export type ExtendHoldRequest = Message<"plori.ledger.v1.ExtendHoldRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * `Hold.name` as resolved.
+   *
+   * @generated from field: string hold = 2;
+   */
+  hold: string;
+
+  /**
+   * What the call has used so far: what it is charged for if no report ever comes. Absent: as said before.
+   *
+   * @generated from field: plori.ledger.v1.TokenCounts used_so_far = 3;
+   */
+  usedSoFar?: TokenCounts | undefined;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ExtendHoldRequest.
+ * Use `create(ExtendHoldRequestSchema)` to create a new message.
+ */
+export const ExtendHoldRequestSchema: GenMessage<ExtendHoldRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 11);
+
+/**
+ * The hold.
+ *
+ * @generated from message plori.ledger.v1.ExtendHoldResponse
+ */
+export type ExtendHoldResponse = Message<"plori.ledger.v1.ExtendHoldResponse"> & {
+  /**
+   * As it stands now; its `expire_time` says whether it moved.
+   *
+   * @generated from field: plori.ledger.v1.Hold hold = 1;
+   */
+  hold?: Hold | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ExtendHoldResponse.
+ * Use `create(ExtendHoldResponseSchema)` to create a new message.
+ */
+export const ExtendHoldResponseSchema: GenMessage<ExtendHoldResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 12);
+
+/**
+ * Gives up a hold.
+ *
+ * @generated from message plori.ledger.v1.ReleaseHoldRequest
+ */
+export type ReleaseHoldRequest = Message<"plori.ledger.v1.ReleaseHoldRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * `Hold.name` as resolved.
+   *
+   * @generated from field: string hold = 2;
+   */
+  hold: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ReleaseHoldRequest.
+ * Use `create(ReleaseHoldRequestSchema)` to create a new message.
+ */
+export const ReleaseHoldRequestSchema: GenMessage<ReleaseHoldRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 13);
+
+/**
+ * The hold.
+ *
+ * @generated from message plori.ledger.v1.ReleaseHoldResponse
+ */
+export type ReleaseHoldResponse = Message<"plori.ledger.v1.ReleaseHoldResponse"> & {
+  /**
+   * As it stands now.
+   *
+   * @generated from field: plori.ledger.v1.Hold hold = 1;
+   */
+  hold?: Hold | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ReleaseHoldResponse.
+ * Use `create(ReleaseHoldResponseSchema)` to create a new message.
+ */
+export const ReleaseHoldResponseSchema: GenMessage<ReleaseHoldResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 14);
+
+/**
+ * Takes a grant back.
+ *
+ * @generated from message plori.ledger.v1.VoidGrantRequest
+ */
+export type VoidGrantRequest = Message<"plori.ledger.v1.VoidGrantRequest"> & {
+  /**
+   * `accounts/{account}/grants/{grant}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.VoidGrantRequest.
+ * Use `create(VoidGrantRequestSchema)` to create a new message.
+ */
+export const VoidGrantRequestSchema: GenMessage<VoidGrantRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 15);
+
+/**
+ * The grant.
+ *
+ * @generated from message plori.ledger.v1.VoidGrantResponse
+ */
+export type VoidGrantResponse = Message<"plori.ledger.v1.VoidGrantResponse"> & {
+  /**
+   * As it stands now; what open holds have set aside of it remains until they end.
+   *
+   * @generated from field: plori.ledger.v1.Grant grant = 1;
+   */
+  grant?: Grant | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.VoidGrantResponse.
+ * Use `create(VoidGrantResponseSchema)` to create a new message.
+ */
+export const VoidGrantResponseSchema: GenMessage<VoidGrantResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 16);
+
+/**
+ * Asks for grants.
+ *
+ * @generated from message plori.ledger.v1.ListGrantsRequest
+ */
+export type ListGrantsRequest = Message<"plori.ledger.v1.ListGrantsRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * At most so many grants, 1-500. 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ListGrantsRequest.
+ * Use `create(ListGrantsRequestSchema)` to create a new message.
+ */
+export const ListGrantsRequestSchema: GenMessage<ListGrantsRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 17);
+
+/**
+ * A page of grants.
+ *
+ * @generated from message plori.ledger.v1.ListGrantsResponse
+ */
+export type ListGrantsResponse = Message<"plori.ledger.v1.ListGrantsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated plori.ledger.v1.Grant grants = 1;
+   */
+  grants: Grant[];
+
+  /**
+   * For the next page. Empty: this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ListGrantsResponse.
+ * Use `create(ListGrantsResponseSchema)` to create a new message.
+ */
+export const ListGrantsResponseSchema: GenMessage<ListGrantsResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 18);
+
+/**
+ * Asks for a charge.
+ *
+ * @generated from message plori.ledger.v1.GetChargeRequest
+ */
+export type GetChargeRequest = Message<"plori.ledger.v1.GetChargeRequest"> & {
+  /**
+   * `accounts/{account}/charges/{sequence}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.GetChargeRequest.
+ * Use `create(GetChargeRequestSchema)` to create a new message.
+ */
+export const GetChargeRequestSchema: GenMessage<GetChargeRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 19);
+
+/**
+ * A charge.
+ *
+ * @generated from message plori.ledger.v1.GetChargeResponse
+ */
+export type GetChargeResponse = Message<"plori.ledger.v1.GetChargeResponse"> & {
+  /**
+   * As recorded.
+   *
+   * @generated from field: plori.ledger.v1.Charge charge = 1;
+   */
+  charge?: Charge | undefined;
+
+  /**
+   * The name of the charge that undid it. Empty: it stands.
+   *
+   * @generated from field: string reversal = 2;
+   */
+  reversal: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.GetChargeResponse.
+ * Use `create(GetChargeResponseSchema)` to create a new message.
+ */
+export const GetChargeResponseSchema: GenMessage<GetChargeResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 20);
+
+/**
+ * Undoes a charge.
+ *
+ * @generated from message plori.ledger.v1.ReverseChargeRequest
+ */
+export type ReverseChargeRequest = Message<"plori.ledger.v1.ReverseChargeRequest"> & {
+  /**
+   * `accounts/{account}/charges/{sequence}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ReverseChargeRequest.
+ * Use `create(ReverseChargeRequestSchema)` to create a new message.
+ */
+export const ReverseChargeRequestSchema: GenMessage<ReverseChargeRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 21);
+
+/**
+ * The reversal.
+ *
+ * @generated from message plori.ledger.v1.ReverseChargeResponse
+ */
+export type ReverseChargeResponse = Message<"plori.ledger.v1.ReverseChargeResponse"> & {
+  /**
+   * The charge that undoes the named one.
+   *
+   * @generated from field: plori.ledger.v1.Charge charge = 1;
+   */
+  charge?: Charge | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ReverseChargeResponse.
+ * Use `create(ReverseChargeResponseSchema)` to create a new message.
+ */
+export const ReverseChargeResponseSchema: GenMessage<ReverseChargeResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 22);
+
+/**
+ * Asks for a verification.
+ *
+ * @generated from message plori.ledger.v1.VerifyLedgerRequest
+ */
+export type VerifyLedgerRequest = Message<"plori.ledger.v1.VerifyLedgerRequest"> & {
+  /**
+   * The platform's id of the account. Empty: every account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Every account: those after this one in the order of their ids, to go on where an earlier verification ended.
+   *
+   * @generated from field: string after_account = 2;
+   */
+  afterAccount: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.VerifyLedgerRequest.
+ * Use `create(VerifyLedgerRequestSchema)` to create a new message.
+ */
+export const VerifyLedgerRequestSchema: GenMessage<VerifyLedgerRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 23);
+
+/**
+ * Something that is not as it must be.
+ *
+ * @generated from message plori.ledger.v1.LedgerDifference
+ */
+export type LedgerDifference = Message<"plori.ledger.v1.LedgerDifference"> & {
+  /**
+   * Which rule is broken: `digest`, `sequence`, `time`, `price`, `allocations`, `transfers`, `reversal`, `hold`, `balance`, `rollup`, `pool` or `price-version`.
+   *
+   * @generated from field: string rule = 1;
+   */
+  rule: string;
+
+  /**
+   * The row, such as `accounts/{account}/charges/{sequence}`.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * What must stand there.
+   *
+   * @generated from field: string expected = 3;
+   */
+  expected: string;
+
+  /**
+   * What stands there.
+   *
+   * @generated from field: string actual = 4;
+   */
+  actual: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.LedgerDifference.
+ * Use `create(LedgerDifferenceSchema)` to create a new message.
+ */
+export const LedgerDifferenceSchema: GenMessage<LedgerDifference> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 24);
+
+/**
+ * How far a verification has come.
+ *
+ * @generated from message plori.ledger.v1.VerifyLedgerResponse
+ */
+export type VerifyLedgerResponse = Message<"plori.ledger.v1.VerifyLedgerResponse"> & {
+  /**
+   * The account that was verified last.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * How many accounts were verified so far.
+   *
+   * @generated from field: int64 accounts_verified = 2;
+   */
+  accountsVerified: bigint;
+
+  /**
+   * How many rows were looked at so far.
+   *
+   * @generated from field: int64 rows_verified = 3;
+   */
+  rowsVerified: bigint;
+
+  /**
+   * What differs, as far as no message before said it; at most 100 of one account.
+   *
+   * @generated from field: repeated plori.ledger.v1.LedgerDifference differences = 4;
+   */
+  differences: LedgerDifference[];
+
+  /**
+   * Whether this is the end.
+   *
+   * @generated from field: bool done = 5;
+   */
+  done: boolean;
+};
+
+/**
+ * Describes the message plori.ledger.v1.VerifyLedgerResponse.
+ * Use `create(VerifyLedgerResponseSchema)` to create a new message.
+ */
+export const VerifyLedgerResponseSchema: GenMessage<VerifyLedgerResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 25);
+
+/**
  * What became of one record.
  *
  * @generated from enum plori.ledger.v1.RecordOutcome
@@ -461,6 +937,78 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof GetBalanceRequestSchema;
     output: typeof GetBalanceResponseSchema;
+  },
+  /**
+   * Keeps a hold open for a long stream: for 15 minutes more, 4 hours in all. Roles: agent-host (its own holds).
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.ExtendHold
+   */
+  extendHold: {
+    methodKind: "unary";
+    input: typeof ExtendHoldRequestSchema;
+    output: typeof ExtendHoldResponseSchema;
+  },
+  /**
+   * Gives back what a hold set aside, for a call that never happened. Audited; usage that is recorded all the same is charged.
+   * Roles: agent-host (its own holds).
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.ReleaseHold
+   */
+  releaseHold: {
+    methodKind: "unary";
+    input: typeof ReleaseHoldRequestSchema;
+    output: typeof ReleaseHoldResponseSchema;
+  },
+  /**
+   * Takes back what is left of a grant. Voiding again changes nothing. Roles: billing, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.VoidGrant
+   */
+  voidGrant: {
+    methodKind: "unary";
+    input: typeof VoidGrantRequestSchema;
+    output: typeof VoidGrantResponseSchema;
+  },
+  /**
+   * An account's grants, spent ones included, newest first. Roles: billing, auditor, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.ListGrants
+   */
+  listGrants: {
+    methodKind: "unary";
+    input: typeof ListGrantsRequestSchema;
+    output: typeof ListGrantsResponseSchema;
+  },
+  /**
+   * One charge. Roles: settings, billing, auditor, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.GetCharge
+   */
+  getCharge: {
+    methodKind: "unary";
+    input: typeof GetChargeRequestSchema;
+    output: typeof GetChargeResponseSchema;
+  },
+  /**
+   * Undoes a charge by a new one: its credits go back to the grants that paid, the last one first. Roles: billing, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.ReverseCharge
+   */
+  reverseCharge: {
+    methodKind: "unary";
+    input: typeof ReverseChargeRequestSchema;
+    output: typeof ReverseChargeResponseSchema;
+  },
+  /**
+   * Recomputes everything that must hold from the stored rows, account after account, and names what differs. Streams its progress; the last message
+   * has `done`. Roles: auditor, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.VerifyLedger
+   */
+  verifyLedger: {
+    methodKind: "server_streaming";
+    input: typeof VerifyLedgerRequestSchema;
+    output: typeof VerifyLedgerResponseSchema;
   },
   /**
    * An account's charges, newest first. Roles: settings, billing, auditor, admin.

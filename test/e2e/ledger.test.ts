@@ -1,0 +1,139 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import { HoldState } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
+import { RecordOutcome } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
+import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
+import { startProviderSimulators } from "../simulators/start.ts";
+import { type Clients, type ServiceProcess, startService } from "../support/service-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const MODEL = "openai/gpt-5.5";
+let directory: ReturnType<typeof temporaryDirectory>;
+let simulators: Awaited<ReturnType<typeof startProviderSimulators>>;
+let service: ServiceProcess;
+let host: Clients;
+let billing: Clients;
+
+beforeAll(async () => {
+  directory = temporaryDirectory();
+  simulators = await startProviderSimulators();
+  service = await startService({ dataDir: directory.path, providerUrls: simulators.providerUrlsJson });
+  host = service.as("agent-host-1");
+  billing = service.as("billing");
+  await service.as("admin").keyVault.connectKey({
+    account: "platform",
+    provider: Provider.OPENAI,
+    secret: simulators.openai.mintKey(),
+  });
+});
+afterAll(async () => {
+  await service.end();
+  await simulators.close();
+  directory.remove();
+});
+
+/** An account with a hundred credits and an agent on agent-host-1. */
+async function open(account: string): Promise<string> {
+  const expireTime = timestampFromMs(Date.now() + 3_600_000);
+  await service.as("scheduler").router.placeAgents({
+    placements: [{ account, agent: "agent", host: "agent-host-1", generation: 1n, expireTime }],
+  });
+  const { grant } = await billing.ledger.grantCredits({ account, amount: { units: 100n } });
+  return grant?.name ?? "";
+}
+
+async function resolve(account: string, callId: string) {
+  const estimate = { inputTokens: 1_000n, maxOutputTokens: 1_000n };
+  const { route } = await host.router.resolveRoute({ account, agent: "agent", model: MODEL, callId, estimate });
+  if (route?.hold === undefined) throw new Error("no hold");
+  return { ...route, hold: route.hold };
+}
+
+async function record(account: string, callId: string, route: string) {
+  const { results } = await host.ledger.recordUsage({
+    records: [
+      {
+        usageId: `usage-${callId}`,
+        account,
+        agent: "agent",
+        occurTime: timestampFromMs(Date.now()),
+        kind: {
+          case: "modelCall",
+          value: {
+            authority: { case: "route", value: route },
+            callId,
+            usage: { case: "tokens", value: { inputUncachedTokens: 1_000n, outputTokens: 100n } },
+          },
+        },
+      },
+    ],
+  });
+  return results[0];
+}
+
+async function reasonOf(pending: Promise<unknown>): Promise<string> {
+  const error = ConnectError.from(await pending.catch((thrown: unknown) => thrown));
+  return error.findDetails(ErrorInfoSchema)[0]?.reason ?? error.message;
+}
+
+test("a hold is extended and released by its own host alone", async () => {
+  await open("holds");
+  const { hold, route } = await resolve("holds", "call-1");
+  const usedSoFar = { inputUncachedTokens: 10n };
+  const { hold: extended } = await host.ledger.extendHold({ account: "holds", hold: hold.name, usedSoFar });
+  expect(extended).toMatchObject({ name: hold.name, state: HoldState.OPEN, amount: hold.amount, callId: "call-1" });
+  const stranger = service.as("agent-host-2").ledger.releaseHold({ account: "holds", hold: hold.name });
+  expect(await reasonOf(stranger)).toBe("HOLD_NOT_FOUND");
+  expect(await reasonOf(billing.ledger.releaseHold({ account: "holds", hold: hold.name }))).toBe("ROLE_NOT_ALLOWED");
+  const { hold: released } = await host.ledger.releaseHold({ account: "holds", hold: hold.name });
+  expect(released?.state).toBe(HoldState.RELEASED);
+  const { balance } = await billing.ledger.getBalance({ account: "holds" });
+  expect(balance).toMatchObject({ available: { units: 100n, nanos: 0 }, held: { units: 0n, nanos: 0 } });
+  expect((await record("holds", "call-1", route))?.outcome).toBe(RecordOutcome.CREATED);
+  expect(await reasonOf(host.ledger.extendHold({ account: "holds", hold: hold.name }))).toBe("CALL_SETTLED");
+  const wrong = host.ledger.extendHold({ account: "", hold: "", usedSoFar: { outputTokens: -1n }, requestId: "x" });
+  const message = ConnectError.from(await wrong.catch((thrown: unknown) => thrown)).message;
+  for (const field of ["account", "hold", "used_so_far.output_tokens", "request_id"]) expect(message).toContain(field);
+});
+
+test("a charge is looked at and undone, a grant listed and taken back, and the same request id gives the first answer", async () => {
+  const grant = await open("undo");
+  const { route } = await resolve("undo", "call-1");
+  const recorded = await record("undo", "call-1", route);
+  const name = "accounts/undo/charges/1";
+  expect(recorded?.charge?.name).toBe(name);
+  const requestId = "0190a3f0-0000-7000-8000-00000000000a";
+  const reversed = await billing.ledger.reverseCharge({ name, requestId, actor: "operator" });
+  expect(reversed.charge).toMatchObject({ name: "accounts/undo/charges/2", reverses: name, usageId: "" });
+  expect(await billing.ledger.reverseCharge({ name, requestId, actor: "operator" })).toEqual(reversed);
+  expect(await reasonOf(billing.ledger.reverseCharge({ name }))).toBe("CHARGE_REVERSED");
+  const { charge, reversal } = await service.as("settings", "connect").ledger.getCharge({ name });
+  expect(charge).toEqual(recorded?.charge);
+  expect(reversal).toBe("accounts/undo/charges/2");
+  expect(await reasonOf(billing.ledger.getCharge({ name: "accounts/undo/charges/9" }))).toBe("CHARGE_NOT_FOUND");
+  expect(await reasonOf(billing.ledger.getCharge({ name: "charges/9" }))).toBe("FIELDS_INVALID");
+
+  await billing.ledger.grantCredits({ account: "undo", amount: { units: 1n } });
+  const page = await billing.ledger.listGrants({ account: "undo", pageSize: 1 });
+  expect(page.grants).toMatchObject([{ amount: { units: 1n } }]);
+  const rest = await billing.ledger.listGrants({ account: "undo", pageToken: page.nextPageToken });
+  expect(rest).toMatchObject({ grants: [{ name: grant, remaining: { units: 100n } }], nextPageToken: "" });
+  const { grant: voided } = await billing.ledger.voidGrant({ name: grant });
+  expect(voided).toMatchObject({ remaining: { units: 0n, nanos: 0 } });
+  expect(voided?.voidTime).toBeDefined();
+  const { balance } = await billing.ledger.getBalance({ account: "undo" });
+  expect(balance).toMatchObject({ available: { units: 1n }, voided: { units: 100n }, spent: { units: 0n, nanos: 0 } });
+  expect(await reasonOf(billing.ledger.voidGrant({ name: "accounts/undo/grants/none" }))).toBe("GRANT_NOT_FOUND");
+});
+
+test.each(["grpc", "connect"] as const)("an auditor verifies the whole ledger through the %s door", async (door) => {
+  await open(`verified-${door}`);
+  const answers = [];
+  for await (const answer of service.as("auditor", door).ledger.verifyLedger({})) answers.push(answer);
+  const end = answers.at(-1);
+  expect(end).toMatchObject({ done: true });
+  expect(end?.accountsVerified).toBeGreaterThan(0n);
+  expect(answers.flatMap(({ differences }) => differences)).toEqual([]);
+});
