@@ -32,6 +32,11 @@ export const LIMITS = {
   /** However often it is extended. */
   holdLifeMaxMs: 4 * 3_600_000,
   differencesMax: 100,
+  /** Charges that one page of a filtered list looks at. */
+  chargesScannedMax: 5_000,
+  summaryGroupsMax: 5_000,
+  summaryRangeMaxMs: 400 * 86_400_000,
+  summaryRangeDefaultMs: 31 * 86_400_000,
   grantsPageMax: 500,
   grantsPageDefault: 50,
   openHoldsPerAccountMax: 1_000,

@@ -46,6 +46,7 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.ledger.v1.LedgerService/ListGrants", ["billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/GetCharge", ["settings", "billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/ReverseCharge", ["billing", "admin"]],
+  ["plori.ledger.v1.LedgerService/SummarizeUsage", ["settings", "billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/VerifyLedger", ["auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/GetBalance", ["settings", "scheduler", "billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/ListCharges", ["settings", "billing", "auditor", "admin"]],

@@ -1,10 +1,12 @@
 import type { Mutation } from "../audit/mutation.ts";
 import type { Balance } from "./balance.ts";
+import type { ChargeCondition } from "./charge-filter.ts";
 import type { HoldRef } from "./find-hold.ts";
 import type { NewGrant } from "./grant-credits.ts";
 import type { PriceVersion } from "./price-book.ts";
 import type { NewPrices } from "./publish-prices.ts";
 import type { ChargeRow, GrantRow, HoldRow } from "./rows.ts";
+import type { Grouping, UsageSum } from "./summarize-usage.ts";
 import type { Recorder, RecordResult, TokenCounts, UsageRecord } from "./usage-record.ts";
 import type { Difference } from "./verify-account.ts";
 
@@ -52,6 +54,26 @@ export interface LedgerStore {
   balance(account: string): Promise<Balance>;
   /** The account's charges, newest first, at most `limit` (1-500 and one more), those before the sequence `beforeSequence` if one is given. */
   listCharges(account: string, limit: number, beforeSequence?: number): Promise<readonly ChargeRow[]>;
+  /**
+   * Those of the account's charges with a sequence before `beforeSequence` that meet the conditions, newest first, at most `limit`, among the
+   * `LIMITS.chargesScannedMax` that come first: what it costs does not grow with the account. `nextSequence` is where to go on; undefined: nowhere.
+   */
+  findCharges(
+    account: string,
+    conditions: readonly ChargeCondition[],
+    limit: number,
+    beforeSequence?: number,
+  ): Promise<{ readonly charges: readonly ChargeRow[]; readonly nextSequence: number | undefined }>;
+  /**
+   * Usage that happened from `startMs` on and before `endMs`, summed up by group; both are beginnings of hours. Undefined: there are more than
+   * `LIMITS.summaryGroupsMax` groups.
+   */
+  summarizeUsage(
+    account: string,
+    startMs: number,
+    endMs: number,
+    groupBy: readonly Grouping[],
+  ): Promise<readonly UsageSum[] | undefined>;
   /**
    * Books what time has ended: holds and grants whose end has come, for at most 500 accounts. Returns for how many; when that is the most, there may be
    * more. Decisions do not wait for it: they go by time themselves.

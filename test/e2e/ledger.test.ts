@@ -3,7 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { HoldState } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
-import { RecordOutcome } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
+import { RecordOutcome, UsageGrouping } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
 import { startProviderSimulators } from "../simulators/start.ts";
 import { type Clients, type ServiceProcess, startService } from "../support/service-process.ts";
@@ -126,6 +126,20 @@ test("a charge is looked at and undone, a grant listed and taken back, and the s
   const { balance } = await billing.ledger.getBalance({ account: "undo" });
   expect(balance).toMatchObject({ available: { units: 1n }, voided: { units: 100n }, spent: { units: 0n, nanos: 0 } });
   expect(await reasonOf(billing.ledger.voidGrant({ name: "accounts/undo/grants/none" }))).toBe("GRANT_NOT_FOUND");
+});
+
+test("charges are listed by a filter and summed up by day and model", async () => {
+  await open("read");
+  const { route } = await resolve("read", "call-1");
+  const recorded = await record("read", "call-1", route);
+  const settings = service.as("settings", "connect").ledger;
+  const filter = "kind = MODEL_CALL AND provider = openai AND call_id = call-1";
+  expect((await settings.listCharges({ account: "read", filter })).charges).toEqual([recorded?.charge]);
+  expect((await settings.listCharges({ account: "read", filter: "payer = BYOK" })).charges).toEqual([]);
+  expect(await reasonOf(settings.listCharges({ account: "read", filter: "payer" }))).toBe("FIELDS_INVALID");
+  const groupBy = [UsageGrouping.DAY, UsageGrouping.MODEL];
+  const { summaries } = await settings.summarizeUsage({ account: "read", groupBy });
+  expect(summaries).toMatchObject([{ model: MODEL, charges: 1n, amount: recorded?.charge?.amount, agent: "" }]);
 });
 
 test.each(["grpc", "connect"] as const)("an auditor verifies the whole ledger through the %s door", async (door) => {

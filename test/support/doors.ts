@@ -62,6 +62,7 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       reverseCharge: notUnderTest,
       listGrants: notUnderTest,
       getCharge: notUnderTest,
+      summarizeUsage: notUnderTest,
       // biome-ignore lint/correctness/useYield: it fails before its first answer
       async *verifyLedger() {
         await notUnderTest();

@@ -15,13 +15,15 @@ import { creditsMessage } from "./credits-message.ts";
 import { toTimestamp } from "./times.ts";
 import { payerNumber, providerNumber } from "./words.ts";
 
-const KIND_NUMBERS = {
+/** The numbers of what can be used. */
+export const KIND_NUMBERS = {
   MODEL_CALL: UsageKindNumber.MODEL_CALL,
   COMPUTE: UsageKindNumber.COMPUTE,
   DISK: UsageKindNumber.DISK,
 } as const satisfies Record<UsageKind, UsageKindNumber>;
 
-const COMPONENT_NUMBERS = {
+/** The numbers of what is counted. */
+export const COMPONENT_NUMBERS = {
   INPUT_UNCACHED: ComponentNumber.INPUT_UNCACHED,
   CACHE_READ: ComponentNumber.CACHE_READ,
   CACHE_WRITE: ComponentNumber.CACHE_WRITE,

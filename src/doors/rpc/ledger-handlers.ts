@@ -32,6 +32,7 @@ import { chargeMessage, readComponent } from "./charge-message.ts";
 import { creditsMessage, readCredits } from "./credits-message.ts";
 import { grantMessage } from "./grant-message.ts";
 import { createCorrectionHandlers } from "./ledger-correction-handlers.ts";
+import { createSummaryHandlers } from "./ledger-summary-handlers.ts";
 import { fromTimestamp, toTimestamp } from "./times.ts";
 import { readUsageRecord } from "./usage-record-message.ts";
 import { readProvider } from "./words.ts";
@@ -43,6 +44,7 @@ export type LedgerDeps = GrantCreditsDeps & PublishPricesDeps & RecordUsageDeps 
 export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof LedgerService> {
   return {
     ...createCorrectionHandlers(deps),
+    ...createSummaryHandlers(deps),
     async grantCredits(request, { caller }) {
       const { account, priority, category, effectiveTime, expireTime, requestId, actor } = request;
       const grant = await grantCredits(
@@ -69,8 +71,8 @@ export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof L
     async getBalance({ account }) {
       return create(GetBalanceResponseSchema, { balance: balanceMessage(await getBalance(deps.ledger, account)) });
     },
-    async listCharges({ account, pageSize, pageToken }) {
-      const page = await listCharges(deps.ledger, { account, pageSize, pageToken });
+    async listCharges({ account, pageSize, pageToken, filter }) {
+      const page = await listCharges(deps.ledger, { account, pageSize, pageToken, filter });
       const charges = page.charges.map(chargeMessage);
       return create(ListChargesResponseSchema, { charges, nextPageToken: page.nextPageToken });
     },

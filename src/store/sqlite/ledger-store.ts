@@ -1,19 +1,26 @@
 import type { Clock } from "../../base/clock.ts";
+import { LIMITS } from "../../base/limits.ts";
 import { balance } from "../../ledger/balance.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
+import { summarizeUsage } from "../../ledger/summarize-usage.ts";
 import { WorkingSet } from "../../ledger/working-set.ts";
+import { conditionsAsSql } from "./charge-conditions.ts";
 import { createLedgerLoader } from "./ledger-loader.ts";
 import {
   CHARGE_COLUMNS,
   GRANT_COLUMNS,
   type StoredCharge,
   type StoredGrant,
+  type StoredRollup,
   toCharge,
   toGrant,
+  toRollup,
 } from "./ledger-rows.ts";
 import type { Connection } from "./open-database.ts";
 import { verifyLedger } from "./verify-ledger.ts";
 import type { Writer } from "./writer.ts";
+
+const HOUR_MS = 3_600_000;
 
 /** Sorts after every id. */
 const AFTER_EVERY_ID = "~";
@@ -27,6 +34,10 @@ export function createLedgerStore(path: string, reader: Connection, writer: Writ
   const selectGrants = reader.prepare(
     `SELECT ${GRANT_COLUMNS} FROM credit_grant WHERE account = ? AND grant_id < ? ORDER BY grant_id DESC LIMIT ?`,
   );
+  const selectLast = reader
+    .prepare("SELECT sequence FROM charge WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT 1")
+    .pluck();
+  const selectRollups = reader.prepare("SELECT * FROM rollup WHERE account = ? AND hour >= ? AND hour < ?");
   // The three selects of a balance must see the same commit.
   const readBalance = reader.transaction((account: string) => {
     return balance(new WorkingSet(loader), account, clock.nowMs());
@@ -51,6 +62,23 @@ export function createLedgerStore(path: string, reader: Connection, writer: Writ
     balance: async (account) => readBalance(account),
     async listCharges(account, limit, beforeSequence = Number.MAX_SAFE_INTEGER) {
       return (selectNewest.all(account, beforeSequence, limit) as StoredCharge[]).map(toCharge);
+    },
+    async findCharges(account, conditions, limit, beforeSequence = Number.MAX_SAFE_INTEGER) {
+      const newest = Number(selectLast.get(account, beforeSequence) ?? 0n);
+      const oldest = Math.max(newest - LIMITS.chargesScannedMax, 0);
+      const { sql, values } = conditionsAsSql(conditions);
+      const rows = reader
+        .prepare(
+          `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND sequence <= ? AND sequence > ?${sql} ORDER BY sequence DESC LIMIT ?`,
+        )
+        .all(account, newest, oldest, ...values, limit) as StoredCharge[];
+      const charges = rows.map(toCharge);
+      const last = charges.length === limit ? (charges.at(-1)?.sequence ?? 0) : oldest + 1;
+      return { charges, nextSequence: last > 1 ? last : undefined };
+    },
+    async summarizeUsage(account, startMs, endMs, groupBy) {
+      const rows = selectRollups.iterate(account, startMs / HOUR_MS, endMs / HOUR_MS) as IterableIterator<StoredRollup>;
+      return summarizeUsage(Iterator.from(rows).map(toRollup), groupBy, LIMITS.summaryGroupsMax);
     },
     sweepHolds: () => writer.submit("sweepHolds", undefined),
   };

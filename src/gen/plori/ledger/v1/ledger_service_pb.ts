@@ -8,9 +8,9 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../google/rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
-import type { Balance, Charge, Grant, GrantCategory, Hold, PriceItem, PriceVersion, TokenCounts, UsageRecord } from "./ledger_pb.ts";
+import type { Balance, Charge, Component, Grant, GrantCategory, Hold, PriceItem, PriceVersion, TokenCounts, UsageKind, UsageRecord } from "./ledger_pb.ts";
 import { file_plori_ledger_v1_ledger } from "./ledger_pb.ts";
-import type { Credits } from "../../type/v1/type_pb.ts";
+import type { Credits, Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/ledger/v1/ledger_service.proto.
  */
 export const file_plori_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiTAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWAoTTGlzdENoYXJnZXNSZXNwb25zZRIoCgdjaGFyZ2VzGAEgAygLMhcucGxvcmkubGVkZ2VyLnYxLkNoYXJnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkimAEKFFB1Ymxpc2hQcmljZXNSZXF1ZXN0EikKBWl0ZW1zGAEgAygLMhoucGxvcmkubGVkZ2VyLnYxLlByaWNlSXRlbRIyCg5lZmZlY3RpdmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCSJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24iiAEKEUV4dGVuZEhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRIxCgt1c2VkX3NvX2ZhchgDIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50cxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjkKEkV4dGVuZEhvbGRSZXNwb25zZRIjCgRob2xkGAEgASgLMhUucGxvcmkubGVkZ2VyLnYxLkhvbGQiVgoSUmVsZWFzZUhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjoKE1JlbGVhc2VIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIkMKEFZvaWRHcmFudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIjoKEVZvaWRHcmFudFJlc3BvbnNlEiUKBWdyYW50GAEgASgLMhYucGxvcmkubGVkZ2VyLnYxLkdyYW50IksKEUxpc3RHcmFudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoSTGlzdEdyYW50c1Jlc3BvbnNlEiYKBmdyYW50cxgBIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoQR2V0Q2hhcmdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk4KEUdldENoYXJnZVJlc3BvbnNlEicKBmNoYXJnZRgBIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USEAoIcmV2ZXJzYWwYAiABKAkiRwoUUmV2ZXJzZUNoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIkAKFVJldmVyc2VDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlIj0KE1ZlcmlmeUxlZGdlclJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIVCg1hZnRlcl9hY2NvdW50GAIgASgJIlMKEExlZGdlckRpZmZlcmVuY2USDAoEcnVsZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg4KBmFjdHVhbBgEIAEoCSKfAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USDwoHYWNjb3VudBgBIAEoCRIZChFhY2NvdW50c192ZXJpZmllZBgCIAEoAxIVCg1yb3dzX3ZlcmlmaWVkGAMgASgDEjYKC2RpZmZlcmVuY2VzGAQgAygLMiEucGxvcmkubGVkZ2VyLnYxLkxlZGdlckRpZmZlcmVuY2USDAoEZG9uZRgFIAEoCCqFAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFQ09SRF9PVVRDT01FX0NSRUFURUQQARIbChdSRUNPUkRfT1VUQ09NRV9SRVBMQVlFRBACEhsKF1JFQ09SRF9PVVRDT01FX1JFSkVDVEVEEAMy3ggKDUxlZGdlclNlcnZpY2USXQoMR3JhbnRDcmVkaXRzEiQucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuR3JhbnRDcmVkaXRzUmVzcG9uc2UiABJaCgtSZWNvcmRVc2FnZRIjLnBsb3JpLmxlZGdlci52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIAElcKCkdldEJhbGFuY2USIi5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlc3BvbnNlIgASVwoKRXh0ZW5kSG9sZBIiLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVzcG9uc2UiABJaCgtSZWxlYXNlSG9sZBIjLnBsb3JpLmxlZGdlci52MS5SZWxlYXNlSG9sZFJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVsZWFzZUhvbGRSZXNwb25zZSIAElQKCVZvaWRHcmFudBIhLnBsb3JpLmxlZGdlci52MS5Wb2lkR3JhbnRSZXF1ZXN0GiIucGxvcmkubGVkZ2VyLnYxLlZvaWRHcmFudFJlc3BvbnNlIgASVwoKTGlzdEdyYW50cxIiLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVzcG9uc2UiABJUCglHZXRDaGFyZ2USIS5wbG9yaS5sZWRnZXIudjEuR2V0Q2hhcmdlUmVxdWVzdBoiLnBsb3JpLmxlZGdlci52MS5HZXRDaGFyZ2VSZXNwb25zZSIAEmAKDVJldmVyc2VDaGFyZ2USJS5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlc3BvbnNlIgASXwoMVmVyaWZ5TGVkZ2VyEiQucGxvcmkubGVkZ2VyLnYxLlZlcmlmeUxlZGdlclJlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuVmVyaWZ5TGVkZ2VyUmVzcG9uc2UiADABEloKC0xpc3RDaGFyZ2VzEiMucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1Jlc3BvbnNlIgASYAoNUHVibGlzaFByaWNlcxIlLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiXAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJIlgKE0xpc3RDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpgBChRQdWJsaXNoUHJpY2VzUmVxdWVzdBIpCgVpdGVtcxgBIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SMgoOZWZmZWN0aXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkiTQoVUHVibGlzaFByaWNlc1Jlc3BvbnNlEjQKDXByaWNlX3ZlcnNpb24YASABKAsyHS5wbG9yaS5sZWRnZXIudjEuUHJpY2VWZXJzaW9uIogBChFFeHRlbmRIb2xkUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEgwKBGhvbGQYAiABKAkSMQoLdXNlZF9zb19mYXIYAyABKAsyHC5wbG9yaS5sZWRnZXIudjEuVG9rZW5Db3VudHMSEgoKcmVxdWVzdF9pZBgEIAEoCRINCgVhY3RvchgFIAEoCSI5ChJFeHRlbmRIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIlYKElJlbGVhc2VIb2xkUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEgwKBGhvbGQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCSI6ChNSZWxlYXNlSG9sZFJlc3BvbnNlEiMKBGhvbGQYASABKAsyFS5wbG9yaS5sZWRnZXIudjEuSG9sZCJDChBWb2lkR3JhbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSI6ChFWb2lkR3JhbnRSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJLChFMaXN0R3JhbnRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlUKEkxpc3RHcmFudHNSZXNwb25zZRImCgZncmFudHMYASADKAsyFi5wbG9yaS5sZWRnZXIudjEuR3JhbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldENoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJOChFHZXRDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlEhAKCHJldmVyc2FsGAIgASgJIkcKFFJldmVyc2VDaGFyZ2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSJAChVSZXZlcnNlQ2hhcmdlUmVzcG9uc2USJwoGY2hhcmdlGAEgASgLMhcucGxvcmkubGVkZ2VyLnYxLkNoYXJnZSI9ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSFQoNYWZ0ZXJfYWNjb3VudBgCIAEoCSJTChBMZWRnZXJEaWZmZXJlbmNlEgwKBHJ1bGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkinwEKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB2FjY291bnQYASABKAkSGQoRYWNjb3VudHNfdmVyaWZpZWQYAiABKAMSFQoNcm93c192ZXJpZmllZBgDIAEoAxI2CgtkaWZmZXJlbmNlcxgEIAMoCzIhLnBsb3JpLmxlZGdlci52MS5MZWRnZXJEaWZmZXJlbmNlEgwKBGRvbmUYBSABKAgiuAEKFVN1bW1hcml6ZVVzYWdlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCghncm91cF9ieRgEIAMoDjIeLnBsb3JpLmxlZGdlci52MS5Vc2FnZUdyb3VwaW5nIvQCCgxVc2FnZVN1bW1hcnkSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoEa2luZBgCIAEoDjIaLnBsb3JpLmxlZGdlci52MS5Vc2FnZUtpbmQSKQoIcHJvdmlkZXIYAyABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEg0KBW1vZGVsGAQgASgJEg0KBWFnZW50GAUgASgJEiMKBXBheWVyGAYgASgOMhQucGxvcmkudHlwZS52MS5QYXllchIPCgdjaGFyZ2VzGAcgASgDEiYKBmFtb3VudBgIIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIrCgtsaXN0X2Ftb3VudBgJIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxI2CgpxdWFudGl0aWVzGAogAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5IlQKEUNvbXBvbmVudFF1YW50aXR5Ei0KCWNvbXBvbmVudBgBIAEoDjIaLnBsb3JpLmxlZGdlci52MS5Db21wb25lbnQSEAoIcXVhbnRpdHkYAiABKAMiSgoWU3VtbWFyaXplVXNhZ2VSZXNwb25zZRIwCglzdW1tYXJpZXMYASADKAsyHS5wbG9yaS5sZWRnZXIudjEuVXNhZ2VTdW1tYXJ5KoUBCg1SZWNvcmRPdXRjb21lEh4KGlJFQ09SRF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGgoWUkVDT1JEX09VVENPTUVfQ1JFQVRFRBABEhsKF1JFQ09SRF9PVVRDT01FX1JFUExBWUVEEAISGwoXUkVDT1JEX09VVENPTUVfUkVKRUNURUQQAyrkAQoNVXNhZ2VHcm91cGluZxIeChpVU0FHRV9HUk9VUElOR19VTlNQRUNJRklFRBAAEhYKElVTQUdFX0dST1VQSU5HX0RBWRABEhcKE1VTQUdFX0dST1VQSU5HX0hPVVIQAhIXChNVU0FHRV9HUk9VUElOR19LSU5EEAMSGwoXVVNBR0VfR1JPVVBJTkdfUFJPVklERVIQBBIYChRVU0FHRV9HUk9VUElOR19NT0RFTBAFEhgKFFVTQUdFX0dST1VQSU5HX0FHRU5UEAYSGAoUVVNBR0VfR1JPVVBJTkdfUEFZRVIQBzLDCQoNTGVkZ2VyU2VydmljZRJdCgxHcmFudENyZWRpdHMSJC5wbG9yaS5sZWRnZXIudjEuR3JhbnRDcmVkaXRzUmVxdWVzdBolLnBsb3JpLmxlZGdlci52MS5HcmFudENyZWRpdHNSZXNwb25zZSIAEloKC1JlY29yZFVzYWdlEiMucGxvcmkubGVkZ2VyLnYxLlJlY29yZFVzYWdlUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5SZWNvcmRVc2FnZVJlc3BvbnNlIgASVwoKR2V0QmFsYW5jZRIiLnBsb3JpLmxlZGdlci52MS5HZXRCYWxhbmNlUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5HZXRCYWxhbmNlUmVzcG9uc2UiABJXCgpFeHRlbmRIb2xkEiIucGxvcmkubGVkZ2VyLnYxLkV4dGVuZEhvbGRSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkV4dGVuZEhvbGRSZXNwb25zZSIAEloKC1JlbGVhc2VIb2xkEiMucGxvcmkubGVkZ2VyLnYxLlJlbGVhc2VIb2xkUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5SZWxlYXNlSG9sZFJlc3BvbnNlIgASVAoJVm9pZEdyYW50EiEucGxvcmkubGVkZ2VyLnYxLlZvaWRHcmFudFJlcXVlc3QaIi5wbG9yaS5sZWRnZXIudjEuVm9pZEdyYW50UmVzcG9uc2UiABJXCgpMaXN0R3JhbnRzEiIucGxvcmkubGVkZ2VyLnYxLkxpc3RHcmFudHNSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkxpc3RHcmFudHNSZXNwb25zZSIAElQKCUdldENoYXJnZRIhLnBsb3JpLmxlZGdlci52MS5HZXRDaGFyZ2VSZXF1ZXN0GiIucGxvcmkubGVkZ2VyLnYxLkdldENoYXJnZVJlc3BvbnNlIgASYAoNUmV2ZXJzZUNoYXJnZRIlLnBsb3JpLmxlZGdlci52MS5SZXZlcnNlQ2hhcmdlUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5SZXZlcnNlQ2hhcmdlUmVzcG9uc2UiABJjCg5TdW1tYXJpemVVc2FnZRImLnBsb3JpLmxlZGdlci52MS5TdW1tYXJpemVVc2FnZVJlcXVlc3QaJy5wbG9yaS5sZWRnZXIudjEuU3VtbWFyaXplVXNhZ2VSZXNwb25zZSIAEl8KDFZlcmlmeUxlZGdlchIkLnBsb3JpLmxlZGdlci52MS5WZXJpZnlMZWRnZXJSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlIgAwARJaCgtMaXN0Q2hhcmdlcxIjLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1JlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuTGlzdENoYXJnZXNSZXNwb25zZSIAEmAKDVB1Ymxpc2hQcmljZXMSJS5wbG9yaS5sZWRnZXIudjEuUHVibGlzaFByaWNlc1JlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUHVibGlzaFByaWNlc1Jlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
 
 /**
  * Gives credits.
@@ -272,11 +272,20 @@ export type ListChargesRequest = Message<"plori.ledger.v1.ListChargesRequest"> &
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before. Empty: the first page.
+   * `next_page_token` of the page before, which had the same filter. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Only charges that meet every condition; empty: all. A subset of AIP-160, `condition { "AND" condition }`: `kind = MODEL_CALL`, `payer = HOSTED`,
+   * `provider = openai`, `agent = a`, `model = "openai/gpt-5.5"`, `upstream_model = m`, `call_id = c`, `labels.team = x`, and `occur_time` with
+   * `=`, `>=`, `<=`, `>` or `<` and an RFC 3339 time. Values with spaces or quotes stand in double quotes. At most 10 conditions.
+   *
+   * @generated from field: string filter = 4;
+   */
+  filter: string;
 };
 
 /**
@@ -293,7 +302,7 @@ export const ListChargesRequestSchema: GenMessage<ListChargesRequest> = /*@__PUR
  */
 export type ListChargesResponse = Message<"plori.ledger.v1.ListChargesResponse"> & {
   /**
-   * Newest first.
+   * Newest first. With a filter there may be fewer than asked for, even none, although more pages follow.
    *
    * @generated from field: repeated plori.ledger.v1.Charge charges = 1;
    */
@@ -854,6 +863,181 @@ export const VerifyLedgerResponseSchema: GenMessage<VerifyLedgerResponse> = /*@_
   messageDesc(file_plori_ledger_v1_ledger_service, 25);
 
 /**
+ * Asks for a summary.
+ *
+ * @generated from message plori.ledger.v1.SummarizeUsageRequest
+ */
+export type SummarizeUsageRequest = Message<"plori.ledger.v1.SummarizeUsageRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Usage from this hour on, UTC: whole hours count. Absent: 31 days before `end_time`.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Usage before this hour. Absent: now, the running hour included. At most 400 days after `start_time`.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Each at most once. Empty: one sum over everything.
+   *
+   * @generated from field: repeated plori.ledger.v1.UsageGrouping group_by = 4;
+   */
+  groupBy: UsageGrouping[];
+};
+
+/**
+ * Describes the message plori.ledger.v1.SummarizeUsageRequest.
+ * Use `create(SummarizeUsageRequestSchema)` to create a new message.
+ */
+export const SummarizeUsageRequestSchema: GenMessage<SummarizeUsageRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 26);
+
+/**
+ * One group's usage. What is not grouped by is unset.
+ *
+ * @generated from message plori.ledger.v1.UsageSummary
+ */
+export type UsageSummary = Message<"plori.ledger.v1.UsageSummary"> & {
+  /**
+   * The beginning of the day or the hour.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * What was used.
+   *
+   * @generated from field: plori.ledger.v1.UsageKind kind = 2;
+   */
+  kind: UsageKind;
+
+  /**
+   * Which provider served; unspecified for compute and disk.
+   *
+   * @generated from field: plori.type.v1.Provider provider = 3;
+   */
+  provider: Provider;
+
+  /**
+   * Which model; empty for compute and disk.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * Which agent.
+   *
+   * @generated from field: string agent = 5;
+   */
+  agent: string;
+
+  /**
+   * Who paid the provider.
+   *
+   * @generated from field: plori.type.v1.Payer payer = 6;
+   */
+  payer: Payer;
+
+  /**
+   * How many charges stand: neither undone nor undoing.
+   *
+   * @generated from field: int64 charges = 7;
+   */
+  charges: bigint;
+
+  /**
+   * What they cost.
+   *
+   * @generated from field: plori.type.v1.Credits amount = 8;
+   */
+  amount?: Credits | undefined;
+
+  /**
+   * What they would have cost on hosted credits, as far as they are priced: beside `amount`, what the user's own keys saved.
+   *
+   * @generated from field: plori.type.v1.Credits list_amount = 9;
+   */
+  listAmount?: Credits | undefined;
+
+  /**
+   * How much was used of each component.
+   *
+   * @generated from field: repeated plori.ledger.v1.ComponentQuantity quantities = 10;
+   */
+  quantities: ComponentQuantity[];
+};
+
+/**
+ * Describes the message plori.ledger.v1.UsageSummary.
+ * Use `create(UsageSummarySchema)` to create a new message.
+ */
+export const UsageSummarySchema: GenMessage<UsageSummary> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 27);
+
+/**
+ * How much of a component was used.
+ *
+ * @generated from message plori.ledger.v1.ComponentQuantity
+ */
+export type ComponentQuantity = Message<"plori.ledger.v1.ComponentQuantity"> & {
+  /**
+   * What was counted.
+   *
+   * @generated from field: plori.ledger.v1.Component component = 1;
+   */
+  component: Component;
+
+  /**
+   * How much, in the component's unit; it stops at 2^63-1.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity: bigint;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ComponentQuantity.
+ * Use `create(ComponentQuantitySchema)` to create a new message.
+ */
+export const ComponentQuantitySchema: GenMessage<ComponentQuantity> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 28);
+
+/**
+ * A summary.
+ *
+ * @generated from message plori.ledger.v1.SummarizeUsageResponse
+ */
+export type SummarizeUsageResponse = Message<"plori.ledger.v1.SummarizeUsageResponse"> & {
+  /**
+   * In the order of what they are grouped by; at most 5000.
+   *
+   * @generated from field: repeated plori.ledger.v1.UsageSummary summaries = 1;
+   */
+  summaries: UsageSummary[];
+};
+
+/**
+ * Describes the message plori.ledger.v1.SummarizeUsageResponse.
+ * Use `create(SummarizeUsageResponseSchema)` to create a new message.
+ */
+export const SummarizeUsageResponseSchema: GenMessage<SummarizeUsageResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 29);
+
+/**
  * What became of one record.
  *
  * @generated from enum plori.ledger.v1.RecordOutcome
@@ -900,6 +1084,82 @@ export type RecordOutcome = (typeof RecordOutcome)[keyof typeof RecordOutcome] |
  */
 export const RecordOutcomeSchema: GenEnum<RecordOutcome> = /*@__PURE__*/
   enumDesc(file_plori_ledger_v1_ledger_service, 0);
+
+/**
+ * What usage is grouped by.
+ *
+ * @generated from enum plori.ledger.v1.UsageGrouping
+ */
+export const UsageGrouping = {
+  /**
+   * Refused.
+   *
+   * @generated from enum value: USAGE_GROUPING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The day in which it happened, UTC.
+   *
+   * @generated from enum value: USAGE_GROUPING_DAY = 1;
+   */
+  DAY: 1,
+
+  /**
+   * The hour in which it happened, UTC.
+   *
+   * @generated from enum value: USAGE_GROUPING_HOUR = 2;
+   */
+  HOUR: 2,
+
+  /**
+   * What was used.
+   *
+   * @generated from enum value: USAGE_GROUPING_KIND = 3;
+   */
+  KIND: 3,
+
+  /**
+   * The provider that served.
+   *
+   * @generated from enum value: USAGE_GROUPING_PROVIDER = 4;
+   */
+  PROVIDER: 4,
+
+  /**
+   * The canonical model, or the provider's own id where the catalogue does not know it.
+   *
+   * @generated from enum value: USAGE_GROUPING_MODEL = 5;
+   */
+  MODEL: 5,
+
+  /**
+   * The agent.
+   *
+   * @generated from enum value: USAGE_GROUPING_AGENT = 6;
+   */
+  AGENT: 6,
+
+  /**
+   * Who paid the provider.
+   *
+   * @generated from enum value: USAGE_GROUPING_PAYER = 7;
+   */
+  PAYER: 7,
+} as const;
+
+/**
+ * What usage is grouped by.
+ *
+ * @generated from enum plori.ledger.v1.UsageGrouping
+ */
+export type UsageGrouping = (typeof UsageGrouping)[keyof typeof UsageGrouping] | UnknownEnum;
+
+/**
+ * Describes the enum plori.ledger.v1.UsageGrouping.
+ */
+export const UsageGroupingSchema: GenEnum<UsageGrouping> = /*@__PURE__*/
+  enumDesc(file_plori_ledger_v1_ledger_service, 1);
 
 /**
  * Keeps every account's credits: grants, holds and charges. An acknowledgement means durable.
@@ -998,6 +1258,16 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof ReverseChargeRequestSchema;
     output: typeof ReverseChargeResponseSchema;
+  },
+  /**
+   * What an account used, summed up by group; as of now. Roles: settings, billing, auditor, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.SummarizeUsage
+   */
+  summarizeUsage: {
+    methodKind: "unary";
+    input: typeof SummarizeUsageRequestSchema;
+    output: typeof SummarizeUsageResponseSchema;
   },
   /**
    * Recomputes everything that must hold from the stored rows, account after account, and names what differs. Streams its progress; the last message
