@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { cataloguePrices } from "./app/catalogue-prices.ts";
 import { developmentPrices } from "./app/development-prices.ts";
 import { watchKms } from "./app/kms-watch.ts";
 import { createMetrics } from "./app/metrics.ts";
@@ -194,10 +195,15 @@ async function openFloors(
       clock,
       mintId,
     }),
-    ledger: createLedgerHandlers({ ledger: store.ledger, clock, mintId }),
+    ledger: createLedgerHandlers({
+      ledger: store.ledger,
+      clock,
+      mintId,
+      cataloguePrices: (value) => cataloguePrices(CATALOGUE, value),
+    }),
   };
   if (config.development && (await store.ledger.newestPriceVersion()) === undefined) {
-    const input = { ...developmentPrices(CATALOGUE), requestId: "", actor: "development profile" };
+    const input = { ...developmentPrices(CATALOGUE), draftId: "", requestId: "", actor: "development profile" };
     await publishPrices({ ledger: store.ledger, clock }, input, { spiffeId: "service" });
   }
   const sweeping = setInterval(() => {

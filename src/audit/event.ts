@@ -14,6 +14,7 @@ export type AuditKind =
   | "agents.removed"
   | "credits.granted"
   | "prices.published"
+  | "prices.drafted"
   | "usage.recorded"
   | "hold.released"
   | "hold.extended"

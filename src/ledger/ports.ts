@@ -3,7 +3,10 @@ import type { Balance } from "./balance.ts";
 import type { ChargeCondition } from "./charge-filter.ts";
 import type { HoldRef } from "./find-hold.ts";
 import type { NewGrant } from "./grant-credits.ts";
-import type { PriceVersion } from "./price-book.ts";
+import type { PreviewOrder } from "./preview-charge.ts";
+import type { PriceItem, PriceVersion } from "./price-book.ts";
+import type { PricedUsage } from "./price-usage.ts";
+import type { PriceWarning } from "./price-warnings.ts";
 import type { NewPrices } from "./publish-prices.ts";
 import type { ChargeRow, GrantRow, HoldRow } from "./rows.ts";
 import type { Grouping, UsageSum } from "./summarize-usage.ts";
@@ -46,7 +49,21 @@ export interface LedgerStore {
    * aborts. Each account is looked at as of one moment. Yields after each account.
    */
   verify(account: string | undefined, afterAccount: string, signal: AbortSignal): AsyncIterable<VerifiedAccount>;
-  /** Publishes a price version; see `publishPrices`. Throws FIELDS_INVALID. */
+  /** Keeps prices as a draft. Throws FIELDS_INVALID. */
+  draftPrices(draftId: string, prices: NewPrices, mutation: Mutation): Promise<PriceDraft>;
+  /** Publishes a draft, once; see `publishPrices`. Throws FIELDS_INVALID, PRICES_UNCONFIRMED. */
+  publishDraft(draftId: string, guarded: boolean, mutation: Mutation): Promise<PriceVersion>;
+  /** A published version and a page of its items, from the place `offset` on; undefined: there is no such version. The newest one for undefined. */
+  listPrices(
+    version: number | undefined,
+    offset: number,
+    limit: number,
+  ): Promise<{ readonly version: PriceVersion; readonly items: readonly PriceItem[] } | undefined>;
+  /** What usage would cost; see `previewCharge`. */
+  previewCharge(
+    order: PreviewOrder,
+  ): Promise<{ readonly priced: PricedUsage; readonly version: PriceVersion } | undefined>;
+  /** Publishes a price version; see `publishPrices`. Throws FIELDS_INVALID, PRICES_UNCONFIRMED. */
   publishPrices(prices: NewPrices, mutation: Mutation): Promise<PriceVersion>;
   /** The version that was published last, in force or not yet; undefined when nothing was published. */
   newestPriceVersion(): Promise<PriceVersion | undefined>;
@@ -79,6 +96,14 @@ export interface LedgerStore {
    * more. Decisions do not wait for it: they go by time themselves.
    */
   sweepHolds(): Promise<number>;
+}
+
+/** Prices that were proposed. */
+export interface PriceDraft {
+  readonly draftId: string;
+  readonly itemCount: number;
+  readonly warnings: readonly PriceWarning[];
+  readonly createMs: number;
 }
 
 /** What the verification of one account found. */

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { canonicalBytes } from "../base/canonical.ts";
 import { MAX_NANO } from "../base/credits.ts";
+import { refuse } from "../base/errors.ts";
 import { FieldChecker } from "../base/fields.ts";
 import { LIMITS } from "../base/limits.ts";
 import { isPriceProvider, PriceBook, type PriceItem, type PriceVersion } from "./price-book.ts";
+import { itemKey, type PriceWarning, priceWarnings } from "./price-warnings.ts";
 import { COMPONENTS, type Component } from "./rows.ts";
 import type { WorkingSet } from "./working-set.ts";
 
@@ -24,16 +26,20 @@ export interface NewPrices {
   readonly items: readonly ProposedItem[];
   /** From when they hold; undefined: now. */
   readonly effectiveMs: number | undefined;
+  /** Whether what looks like a slip is refused rather than published. */
+  readonly guarded?: boolean;
 }
 
 /**
  * Publishes a new version: the given items over those of the newest version. What was charged before stays as it was, and routes stay pinned to the
- * version that they were resolved under. Throws FIELDS_INVALID, with nothing changed.
+ * version that they were resolved under. Throws FIELDS_INVALID, or PRICES_UNCONFIRMED when they are guarded and look like a slip, with nothing changed.
  */
 export function publishPrices(set: WorkingSet, order: NewPrices, nowMs: number): PriceVersion {
   const newest = set.priceVersions().at(-1);
   const items = checkItems(order, newest, nowMs);
   const before = newest === undefined ? [] : set.priceBook(newest.version).items;
+  const warnings = order.guarded === true ? priceWarnings(items, before) : [];
+  if (warnings.length > 0) throw pricesUnconfirmed(warnings);
   const merged = new Map(before.map((item) => [itemKey(item), item]));
   for (const item of items) merged.set(itemKey(item), item);
   const checker = new FieldChecker();
@@ -49,6 +55,22 @@ export function publishPrices(set: WorkingSet, order: NewPrices, nowMs: number):
   };
   set.addPriceBook(new PriceBook(version, sorted));
   return version;
+}
+
+/** What looks like a slip in proposed prices, beside those of the newest version. Throws FIELDS_INVALID. */
+export function judgePrices(set: WorkingSet, order: NewPrices, nowMs: number): readonly PriceWarning[] {
+  const newest = set.priceVersions().at(-1);
+  const items = checkItems(order, newest, nowMs);
+  return priceWarnings(items, newest === undefined ? [] : set.priceBook(newest.version).items);
+}
+
+function pricesUnconfirmed(warnings: readonly PriceWarning[]) {
+  const told = warnings.map(({ index, text }) => `items[${index}] ${text}`);
+  return refuse(
+    "PRICES_UNCONFIRMED",
+    `Nothing was published, since some prices look like a slip: ${told.slice(0, 5).join("; ")}. Mend them, or set confirm_warnings if they are meant.`,
+    { warnings: told.join("; ") },
+  );
 }
 
 /** SHA-256 over the items in their order, hexadecimal. */
@@ -128,8 +150,4 @@ function checkItem(checker: FieldChecker, path: string, item: ProposedItem): Pri
     checker.text(`${path}.model`, model, 1, LIMITS.modelMaxChars);
   }
   return { component, provider, model, minInputTokens, pricePico, unitCount };
-}
-
-function itemKey({ component, provider, model, minInputTokens }: PriceItem): string {
-  return `${component}\n${provider}\n${model}\n${minInputTokens}`;
 }

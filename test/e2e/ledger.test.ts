@@ -2,7 +2,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
-import { HoldState } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
+import { Component, HoldState } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
 import { RecordOutcome, UsageGrouping } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
 import { startProviderSimulators } from "../simulators/start.ts";
@@ -140,6 +140,27 @@ test("charges are listed by a filter and summed up by day and model", async () =
   const groupBy = [UsageGrouping.DAY, UsageGrouping.MODEL];
   const { summaries } = await settings.summarizeUsage({ account: "read", groupBy });
   expect(summaries).toMatchObject([{ model: MODEL, charges: 1n, amount: recorded?.charge?.amount, agent: "" }]);
+});
+
+test("prices are drafted from the catalogue at an operator's value and markup, published once confirmed, listed and previewed", async () => {
+  const catalogue = { creditsPerUsd: { units: 100n }, markupPercent: 25 };
+  const drafted = await billing.ledger.createPriceDraft({ catalogue });
+  expect(drafted.itemCount).toBeGreaterThan(100);
+  const dearer = await billing.ledger.createPriceDraft({ catalogue: { ...catalogue, markupPercent: 1_000 } });
+  expect(dearer.warnings.length).toBeGreaterThan(0);
+  expect(await reasonOf(billing.ledger.publishPrices({ draft: dearer.draft }))).toBe("PRICES_UNCONFIRMED");
+  const before = await billing.ledger.listPrices({ pageSize: 1 });
+  const usage = { quantities: [{ component: Component.OUTPUT, quantity: 1_000_000n }], provider: Provider.OPENAI };
+  const preview = { ...usage, upstreamModel: "gpt-5.5", model: MODEL };
+  const then = await billing.ledger.previewCharge(preview);
+  const { priceVersion } = await billing.ledger.publishPrices({ draft: drafted.draft, confirmWarnings: true });
+  expect(priceVersion?.version).toBe((before.priceVersion?.version ?? 0n) + 1n);
+  const now = await billing.ledger.previewCharge(preview);
+  expect((now.amount?.units ?? 0n) * 100n).toBe((then.amount?.units ?? 0n) * 125n);
+  expect(now.priceVersion).toBe(priceVersion?.name);
+  const old = await billing.ledger.previewCharge({ ...preview, priceVersion: then.priceVersion });
+  expect(old).toEqual(then);
+  expect(await reasonOf(billing.ledger.createPriceDraft({ catalogue: {} }))).toBe("FIELDS_INVALID");
 });
 
 test.each(["grpc", "connect"] as const)("an auditor verifies the whole ledger through the %s door", async (door) => {

@@ -39,7 +39,7 @@ test("an agent host may do nothing but ask for routes, report on them and record
 
 test("an auditor may change nothing", () => {
   const may = [...RPC_TABLE].filter(([, allowed]) => allowed !== "any valid identity" && allowed.includes("auditor"));
-  for (const [rpc] of may) expect(rpc).toMatch(/\/(Get|List|Explain|Verify|Export|Summarize)/);
+  for (const [rpc] of may) expect(rpc).toMatch(/\/(Get|List|Explain|Verify|Export|Summarize|Preview)/);
 });
 
 test("an RPC that is missing from the table may be called by nobody", () => {

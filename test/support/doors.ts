@@ -63,6 +63,9 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       listGrants: notUnderTest,
       getCharge: notUnderTest,
       summarizeUsage: notUnderTest,
+      createPriceDraft: notUnderTest,
+      listPrices: notUnderTest,
+      previewCharge: notUnderTest,
       // biome-ignore lint/correctness/useYield: it fails before its first answer
       async *verifyLedger() {
         await notUnderTest();

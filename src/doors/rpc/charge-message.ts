@@ -95,7 +95,8 @@ export function chargeMessage(charge: ChargeRow): Charge {
   });
 }
 
-function lineMessage(line: ChargeLine) {
+/** A charge's line as the API shows it. */
+export function lineMessage(line: ChargeLine) {
   return create(ChargeLineSchema, {
     component: COMPONENT_NUMBERS[line.component],
     quantity: line.quantity,

@@ -1,11 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Provider } from "../../base/provider.ts";
-import {
-  BalanceSchema,
-  GrantCategory as CategoryNumber,
-  type PriceItem,
-  PriceVersionSchema,
-} from "../../gen/plori/ledger/v1/ledger_pb.ts";
+import { BalanceSchema, GrantCategory as CategoryNumber } from "../../gen/plori/ledger/v1/ledger_pb.ts";
 import {
   GetBalanceResponseSchema,
   GrantCreditsResponseSchema,
@@ -18,33 +12,37 @@ import {
   RecordUsageResponseSchema,
 } from "../../gen/plori/ledger/v1/ledger_service_pb.ts";
 import type { Balance } from "../../ledger/balance.ts";
-import { type LedgerStore, priceVersionName } from "../../ledger/ports.ts";
-import type { ProposedItem } from "../../ledger/publish-prices.ts";
+import type { LedgerStore } from "../../ledger/ports.ts";
 import type { GrantCategory } from "../../ledger/rows.ts";
 import type { RecordResult } from "../../ledger/usage-record.ts";
+import { readDraftName } from "../../ledger/verbs/draft-prices.ts";
 import { type GrantCreditsDeps, grantCredits } from "../../ledger/verbs/grant-credits.ts";
 import { type PublishPricesDeps, publishPrices } from "../../ledger/verbs/publish-prices.ts";
 import { getBalance, listCharges } from "../../ledger/verbs/read-account.ts";
 import { type RecordUsageDeps, recordUsage } from "../../ledger/verbs/record-usage.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { refusalToStatus } from "../status.ts";
-import { chargeMessage, readComponent } from "./charge-message.ts";
+import { chargeMessage } from "./charge-message.ts";
 import { creditsMessage, readCredits } from "./credits-message.ts";
 import { grantMessage } from "./grant-message.ts";
 import { createCorrectionHandlers } from "./ledger-correction-handlers.ts";
+import { createPriceHandlers, type PriceHandlerDeps, readItem, versionMessage } from "./ledger-price-handlers.ts";
 import { createSummaryHandlers } from "./ledger-summary-handlers.ts";
-import { fromTimestamp, toTimestamp } from "./times.ts";
+import { fromTimestamp } from "./times.ts";
 import { readUsageRecord } from "./usage-record-message.ts";
-import { readProvider } from "./words.ts";
 
 /** What the ledger's verbs need together. */
-export type LedgerDeps = GrantCreditsDeps & PublishPricesDeps & RecordUsageDeps & { readonly ledger: LedgerStore };
+export type LedgerDeps = GrantCreditsDeps &
+  PriceHandlerDeps &
+  PublishPricesDeps &
+  RecordUsageDeps & { readonly ledger: LedgerStore };
 
 /** The ledger's RPCs: messages in, verbs called, messages out. */
 export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof LedgerService> {
   return {
     ...createCorrectionHandlers(deps),
     ...createSummaryHandlers(deps),
+    ...createPriceHandlers(deps),
     async grantCredits(request, { caller }) {
       const { account, priority, category, effectiveTime, expireTime, requestId, actor } = request;
       const grant = await grantCredits(
@@ -76,19 +74,12 @@ export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof L
       const charges = page.charges.map(chargeMessage);
       return create(ListChargesResponseSchema, { charges, nextPageToken: page.nextPageToken });
     },
-    async publishPrices({ items, effectiveTime, requestId, actor }, { caller }) {
-      const input = { items: items.map(readItem), effectiveMs: fromTimestamp(effectiveTime), requestId, actor };
+    async publishPrices({ items, effectiveTime, draft, confirmWarnings, requestId, actor }, { caller }) {
+      const effectiveMs = fromTimestamp(effectiveTime);
+      const draftId = readDraftName(draft);
+      const input = { items: items.map(readItem), effectiveMs, draftId, guarded: !confirmWarnings, requestId, actor };
       const version = await publishPrices(deps, input, caller);
-      return create(PublishPricesResponseSchema, {
-        priceVersion: create(PriceVersionSchema, {
-          name: priceVersionName(version.version),
-          version: BigInt(version.version),
-          contentHash: version.contentHash,
-          effectiveTime: toTimestamp(version.effectiveMs),
-          publishTime: toTimestamp(version.publishMs),
-          itemCount: version.itemCount,
-        }),
-      });
+      return create(PublishPricesResponseSchema, { priceVersion: versionMessage(version) });
     },
   };
 }
@@ -120,12 +111,4 @@ function resultMessage(result: RecordResult): RecordResultMessage {
   }
   const outcome = result.outcome === "CREATED" ? RecordOutcome.CREATED : RecordOutcome.REPLAYED;
   return create(RecordResultSchema, { usageId, outcome, charge: chargeMessage(result.charge) });
-}
-
-/** The empty provider stands for whichever serves; Anthropic and unknown numbers for none that could be priced. */
-function readItem({ component, provider, model, minInputTokens, pricePico, unitCount }: PriceItem): ProposedItem {
-  const named = readProvider(provider);
-  const priced: Provider | "" | undefined =
-    named === "unspecified" ? "" : named === "anthropic" || named === "unknown" ? undefined : named;
-  return { component: readComponent(component), provider: priced, model, minInputTokens, pricePico, unitCount };
 }

@@ -3,18 +3,20 @@ import type { Clock } from "../../base/clock.ts";
 import { FieldChecker } from "../../base/fields.ts";
 import type { LedgerStore } from "../ports.ts";
 import type { PriceVersion } from "../price-book.ts";
-import { checkPrices, checkPricesTime, type NewPrices } from "../publish-prices.ts";
+import { checkPrices, checkPricesTime, type NewPrices, type ProposedItem } from "../publish-prices.ts";
 
 const METHOD = "plori.ledger.v1.LedgerService/PublishPrices";
 
 /** What publishing prices needs. */
 export interface PublishPricesDeps {
-  readonly ledger: Pick<LedgerStore, "publishPrices">;
+  readonly ledger: Pick<LedgerStore, "publishPrices" | "publishDraft">;
   readonly clock: Pick<Clock, "nowMs">;
 }
 
 /** Prices to publish. */
 export interface PublishPricesInput extends NewPrices {
+  /** The id of the draft to publish, in place of items of its own; empty: none. */
+  readonly draftId: string;
   readonly requestId: string;
   readonly actor: string;
 }
@@ -25,44 +27,62 @@ export interface PublishPricesInput extends NewPrices {
  */
 export async function publishPrices(
   deps: PublishPricesDeps,
-  { items, effectiveMs, requestId, actor }: PublishPricesInput,
+  { items, effectiveMs, guarded = false, draftId, requestId, actor }: PublishPricesInput,
   caller: { readonly spiffeId: string },
 ): Promise<PriceVersion> {
   const fields = new FieldChecker();
-  // Checked again beside the newest version, where it is decided; here so that the caller learns of every wrong field at once.
-  checkPrices(fields, { items, effectiveMs });
+  if (draftId === "") {
+    // Checked again beside the newest version, where it is decided; here so that the caller learns of every wrong field at once.
+    checkPrices(fields, { items, effectiveMs });
+  } else {
+    fields.check(
+      items.length === 0 && effectiveMs === undefined,
+      "draft",
+      "stands in place of items and effective_time",
+    );
+  }
   fields.requestId(requestId);
   fields.actor(actor);
   // Not by itself: a repeated request must get its first answer, however much time has passed.
-  if (fields.violations.length > 0) checkPricesTime(fields, { items, effectiveMs }, deps.clock.nowMs());
+  if (fields.violations.length > 0 && draftId === "")
+    checkPricesTime(fields, { items, effectiveMs }, deps.clock.nowMs());
   fields.done();
   const request = requestKey(requestId, caller, METHOD, "", {
-    items: hashField(
-      ...items.flatMap((item) => [
-        item.component ?? "",
-        item.provider ?? "unknown",
-        item.model,
-        item.minInputTokens,
-        item.pricePico,
-        item.unitCount,
-      ]),
-    ),
+    items: hashItems(items),
+    draft: hashField(draftId),
+    confirm_warnings: hashField(String(!guarded)),
     effective_time: hashField(effectiveMs ?? ""),
     actor: hashField(actor),
   });
-  return deps.ledger.publishPrices(
-    { items, effectiveMs },
-    {
-      audit: {
-        kind: "prices.published",
-        timeMs: deps.clock.nowMs(),
-        caller: caller.spiffeId,
-        actor,
-        account: "",
-        subject: "priceVersions",
-        details: { items: String(items.length) },
-      },
-      ...(request === undefined ? {} : { request }),
+  const details: Record<string, string> = draftId === "" ? { items: String(items.length) } : { draft: draftId };
+  if (!guarded) details["warnings_confirmed"] = "true";
+  const mutation = {
+    audit: {
+      kind: "prices.published",
+      timeMs: deps.clock.nowMs(),
+      caller: caller.spiffeId,
+      actor,
+      account: "",
+      subject: "priceVersions",
+      details,
     },
+    ...(request === undefined ? {} : { request }),
+  } as const;
+  return draftId === ""
+    ? deps.ledger.publishPrices({ items, effectiveMs, guarded }, mutation)
+    : deps.ledger.publishDraft(draftId, guarded, mutation);
+}
+
+/** A hash of proposed items in their order. */
+export function hashItems(items: readonly ProposedItem[]): string {
+  return hashField(
+    ...items.flatMap((item) => [
+      item.component ?? "",
+      item.provider ?? "unknown",
+      item.model,
+      item.minInputTokens,
+      item.pricePico,
+      item.unitCount,
+    ]),
   );
 }

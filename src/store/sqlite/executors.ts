@@ -1,5 +1,6 @@
 import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-commands.ts";
 import { extendHold, releaseHold, reverseCharge, voidGrant } from "./ledger-corrections.ts";
+import { draftPrices, publishDraft } from "./price-drafts.ts";
 import { appendAudit } from "./writes/append-audit.ts";
 import {
   auditHead,
@@ -62,6 +63,8 @@ export const EXECUTORS = {
   releaseHold,
   voidGrant,
   reverseCharge,
+  draftPrices,
+  publishDraft,
 } as const;
 
 /** The name of something that the writing thread can do. */

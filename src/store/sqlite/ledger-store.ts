@@ -2,6 +2,8 @@ import type { Clock } from "../../base/clock.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { balance } from "../../ledger/balance.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
+import { previewCharge } from "../../ledger/preview-charge.ts";
+import { PriceBook, type PriceVersion } from "../../ledger/price-book.ts";
 import { summarizeUsage } from "../../ledger/summarize-usage.ts";
 import { WorkingSet } from "../../ledger/working-set.ts";
 import { conditionsAsSql } from "./charge-conditions.ts";
@@ -57,6 +59,17 @@ export function createLedgerStore(path: string, reader: Connection, writer: Writ
       return charge && { charge, reversedBy: loader.reversalOf(account, sequence)?.sequence };
     },
     verify: (account, afterAccount, signal) => verifyLedger(path, account, afterAccount, signal),
+    draftPrices: (draftId, prices, mutation) => writer.submit("draftPrices", { draftId, prices, mutation }),
+    publishDraft: (draftId, guarded, mutation) => writer.submit("publishDraft", { draftId, guarded, mutation }),
+    async listPrices(version, offset, limit) {
+      const versions = loader.priceVersions();
+      const found = version === undefined ? versions.at(-1) : versions.find((known) => known.version === version);
+      return found && { version: found, items: loader.priceItems(found.version).slice(offset, offset + limit) };
+    },
+    async previewCharge(order) {
+      const bookOf = (version: PriceVersion) => new PriceBook(version, loader.priceItems(version.version));
+      return previewCharge(loader.priceVersions(), bookOf, order, clock.nowMs());
+    },
     publishPrices: (prices, mutation) => writer.submit("publishPrices", { prices, mutation }),
     newestPriceVersion: async () => loader.priceVersions().at(-1),
     balance: async (account) => readBalance(account),

@@ -120,3 +120,11 @@ ALTER TABLE charge_in_full RENAME TO charge;
 CREATE UNIQUE INDEX charge_usage ON charge (account, kind, usage_id) WHERE usage_id <> '';
 CREATE UNIQUE INDEX charge_call ON charge (account, call_id, attempt) WHERE attempt > 0;
 CREATE UNIQUE INDEX charge_reversal ON charge (account, reverses) WHERE reverses > 0;
+
+-- Prices that were proposed. A draft is published at most once.
+CREATE TABLE price_draft (
+  draft_id     TEXT PRIMARY KEY,
+  prices       TEXT NOT NULL,
+  create_ms    INTEGER NOT NULL,
+  version      INTEGER
+) STRICT, WITHOUT ROWID;

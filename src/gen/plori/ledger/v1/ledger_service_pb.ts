@@ -8,7 +8,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../google/rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
-import type { Balance, Charge, Component, Grant, GrantCategory, Hold, PriceItem, PriceVersion, TokenCounts, UsageKind, UsageRecord } from "./ledger_pb.ts";
+import type { Balance, Charge, ChargeLine, Component, Grant, GrantCategory, Hold, PriceItem, PriceVersion, TokenCounts, UsageKind, UsageRecord } from "./ledger_pb.ts";
 import { file_plori_ledger_v1_ledger } from "./ledger_pb.ts";
 import type { Credits, Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/ledger/v1/ledger_service.proto.
  */
 export const file_plori_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiXAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJIlgKE0xpc3RDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpgBChRQdWJsaXNoUHJpY2VzUmVxdWVzdBIpCgVpdGVtcxgBIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SMgoOZWZmZWN0aXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkiTQoVUHVibGlzaFByaWNlc1Jlc3BvbnNlEjQKDXByaWNlX3ZlcnNpb24YASABKAsyHS5wbG9yaS5sZWRnZXIudjEuUHJpY2VWZXJzaW9uIogBChFFeHRlbmRIb2xkUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEgwKBGhvbGQYAiABKAkSMQoLdXNlZF9zb19mYXIYAyABKAsyHC5wbG9yaS5sZWRnZXIudjEuVG9rZW5Db3VudHMSEgoKcmVxdWVzdF9pZBgEIAEoCRINCgVhY3RvchgFIAEoCSI5ChJFeHRlbmRIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIlYKElJlbGVhc2VIb2xkUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEgwKBGhvbGQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCSI6ChNSZWxlYXNlSG9sZFJlc3BvbnNlEiMKBGhvbGQYASABKAsyFS5wbG9yaS5sZWRnZXIudjEuSG9sZCJDChBWb2lkR3JhbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSI6ChFWb2lkR3JhbnRSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJLChFMaXN0R3JhbnRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlUKEkxpc3RHcmFudHNSZXNwb25zZRImCgZncmFudHMYASADKAsyFi5wbG9yaS5sZWRnZXIudjEuR3JhbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldENoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJOChFHZXRDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlEhAKCHJldmVyc2FsGAIgASgJIkcKFFJldmVyc2VDaGFyZ2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSJAChVSZXZlcnNlQ2hhcmdlUmVzcG9uc2USJwoGY2hhcmdlGAEgASgLMhcucGxvcmkubGVkZ2VyLnYxLkNoYXJnZSI9ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSFQoNYWZ0ZXJfYWNjb3VudBgCIAEoCSJTChBMZWRnZXJEaWZmZXJlbmNlEgwKBHJ1bGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRIOCgZhY3R1YWwYBCABKAkinwEKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB2FjY291bnQYASABKAkSGQoRYWNjb3VudHNfdmVyaWZpZWQYAiABKAMSFQoNcm93c192ZXJpZmllZBgDIAEoAxI2CgtkaWZmZXJlbmNlcxgEIAMoCzIhLnBsb3JpLmxlZGdlci52MS5MZWRnZXJEaWZmZXJlbmNlEgwKBGRvbmUYBSABKAgiuAEKFVN1bW1hcml6ZVVzYWdlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCghncm91cF9ieRgEIAMoDjIeLnBsb3JpLmxlZGdlci52MS5Vc2FnZUdyb3VwaW5nIvQCCgxVc2FnZVN1bW1hcnkSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoEa2luZBgCIAEoDjIaLnBsb3JpLmxlZGdlci52MS5Vc2FnZUtpbmQSKQoIcHJvdmlkZXIYAyABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEg0KBW1vZGVsGAQgASgJEg0KBWFnZW50GAUgASgJEiMKBXBheWVyGAYgASgOMhQucGxvcmkudHlwZS52MS5QYXllchIPCgdjaGFyZ2VzGAcgASgDEiYKBmFtb3VudBgIIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIrCgtsaXN0X2Ftb3VudBgJIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxI2CgpxdWFudGl0aWVzGAogAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5IlQKEUNvbXBvbmVudFF1YW50aXR5Ei0KCWNvbXBvbmVudBgBIAEoDjIaLnBsb3JpLmxlZGdlci52MS5Db21wb25lbnQSEAoIcXVhbnRpdHkYAiABKAMiSgoWU3VtbWFyaXplVXNhZ2VSZXNwb25zZRIwCglzdW1tYXJpZXMYASADKAsyHS5wbG9yaS5sZWRnZXIudjEuVXNhZ2VTdW1tYXJ5KoUBCg1SZWNvcmRPdXRjb21lEh4KGlJFQ09SRF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGgoWUkVDT1JEX09VVENPTUVfQ1JFQVRFRBABEhsKF1JFQ09SRF9PVVRDT01FX1JFUExBWUVEEAISGwoXUkVDT1JEX09VVENPTUVfUkVKRUNURUQQAyrkAQoNVXNhZ2VHcm91cGluZxIeChpVU0FHRV9HUk9VUElOR19VTlNQRUNJRklFRBAAEhYKElVTQUdFX0dST1VQSU5HX0RBWRABEhcKE1VTQUdFX0dST1VQSU5HX0hPVVIQAhIXChNVU0FHRV9HUk9VUElOR19LSU5EEAMSGwoXVVNBR0VfR1JPVVBJTkdfUFJPVklERVIQBBIYChRVU0FHRV9HUk9VUElOR19NT0RFTBAFEhgKFFVTQUdFX0dST1VQSU5HX0FHRU5UEAYSGAoUVVNBR0VfR1JPVVBJTkdfUEFZRVIQBzLDCQoNTGVkZ2VyU2VydmljZRJdCgxHcmFudENyZWRpdHMSJC5wbG9yaS5sZWRnZXIudjEuR3JhbnRDcmVkaXRzUmVxdWVzdBolLnBsb3JpLmxlZGdlci52MS5HcmFudENyZWRpdHNSZXNwb25zZSIAEloKC1JlY29yZFVzYWdlEiMucGxvcmkubGVkZ2VyLnYxLlJlY29yZFVzYWdlUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5SZWNvcmRVc2FnZVJlc3BvbnNlIgASVwoKR2V0QmFsYW5jZRIiLnBsb3JpLmxlZGdlci52MS5HZXRCYWxhbmNlUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5HZXRCYWxhbmNlUmVzcG9uc2UiABJXCgpFeHRlbmRIb2xkEiIucGxvcmkubGVkZ2VyLnYxLkV4dGVuZEhvbGRSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkV4dGVuZEhvbGRSZXNwb25zZSIAEloKC1JlbGVhc2VIb2xkEiMucGxvcmkubGVkZ2VyLnYxLlJlbGVhc2VIb2xkUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5SZWxlYXNlSG9sZFJlc3BvbnNlIgASVAoJVm9pZEdyYW50EiEucGxvcmkubGVkZ2VyLnYxLlZvaWRHcmFudFJlcXVlc3QaIi5wbG9yaS5sZWRnZXIudjEuVm9pZEdyYW50UmVzcG9uc2UiABJXCgpMaXN0R3JhbnRzEiIucGxvcmkubGVkZ2VyLnYxLkxpc3RHcmFudHNSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkxpc3RHcmFudHNSZXNwb25zZSIAElQKCUdldENoYXJnZRIhLnBsb3JpLmxlZGdlci52MS5HZXRDaGFyZ2VSZXF1ZXN0GiIucGxvcmkubGVkZ2VyLnYxLkdldENoYXJnZVJlc3BvbnNlIgASYAoNUmV2ZXJzZUNoYXJnZRIlLnBsb3JpLmxlZGdlci52MS5SZXZlcnNlQ2hhcmdlUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5SZXZlcnNlQ2hhcmdlUmVzcG9uc2UiABJjCg5TdW1tYXJpemVVc2FnZRImLnBsb3JpLmxlZGdlci52MS5TdW1tYXJpemVVc2FnZVJlcXVlc3QaJy5wbG9yaS5sZWRnZXIudjEuU3VtbWFyaXplVXNhZ2VSZXNwb25zZSIAEl8KDFZlcmlmeUxlZGdlchIkLnBsb3JpLmxlZGdlci52MS5WZXJpZnlMZWRnZXJSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlIgAwARJaCgtMaXN0Q2hhcmdlcxIjLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1JlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuTGlzdENoYXJnZXNSZXNwb25zZSIAEmAKDVB1Ymxpc2hQcmljZXMSJS5wbG9yaS5sZWRnZXIudjEuUHVibGlzaFByaWNlc1JlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUHVibGlzaFByaWNlc1Jlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiXAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJIlgKE0xpc3RDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsEBChRQdWJsaXNoUHJpY2VzUmVxdWVzdBIpCgVpdGVtcxgBIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SMgoOZWZmZWN0aXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDQoFZHJhZnQYBSABKAkSGAoQY29uZmlybV93YXJuaW5ncxgGIAEoCCJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24iiAEKEUV4dGVuZEhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRIxCgt1c2VkX3NvX2ZhchgDIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50cxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjkKEkV4dGVuZEhvbGRSZXNwb25zZRIjCgRob2xkGAEgASgLMhUucGxvcmkubGVkZ2VyLnYxLkhvbGQiVgoSUmVsZWFzZUhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjoKE1JlbGVhc2VIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIkMKEFZvaWRHcmFudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIjoKEVZvaWRHcmFudFJlc3BvbnNlEiUKBWdyYW50GAEgASgLMhYucGxvcmkubGVkZ2VyLnYxLkdyYW50IksKEUxpc3RHcmFudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoSTGlzdEdyYW50c1Jlc3BvbnNlEiYKBmdyYW50cxgBIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoQR2V0Q2hhcmdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk4KEUdldENoYXJnZVJlc3BvbnNlEicKBmNoYXJnZRgBIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USEAoIcmV2ZXJzYWwYAiABKAkiRwoUUmV2ZXJzZUNoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIkAKFVJldmVyc2VDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlIj0KE1ZlcmlmeUxlZGdlclJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIVCg1hZnRlcl9hY2NvdW50GAIgASgJIlMKEExlZGdlckRpZmZlcmVuY2USDAoEcnVsZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg4KBmFjdHVhbBgEIAEoCSKfAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USDwoHYWNjb3VudBgBIAEoCRIZChFhY2NvdW50c192ZXJpZmllZBgCIAEoAxIVCg1yb3dzX3ZlcmlmaWVkGAMgASgDEjYKC2RpZmZlcmVuY2VzGAQgAygLMiEucGxvcmkubGVkZ2VyLnYxLkxlZGdlckRpZmZlcmVuY2USDAoEZG9uZRgFIAEoCCK4AQoVU3VtbWFyaXplVXNhZ2VSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCGdyb3VwX2J5GAQgAygOMh4ucGxvcmkubGVkZ2VyLnYxLlVzYWdlR3JvdXBpbmci9AIKDFVzYWdlU3VtbWFyeRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRraW5kGAIgASgOMhoucGxvcmkubGVkZ2VyLnYxLlVzYWdlS2luZBIpCghwcm92aWRlchgDIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYBCABKAkSDQoFYWdlbnQYBSABKAkSIwoFcGF5ZXIYBiABKA4yFC5wbG9yaS50eXBlLnYxLlBheWVyEg8KB2NoYXJnZXMYByABKAMSJgoGYW1vdW50GAggASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAkgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjYKCnF1YW50aXRpZXMYCiADKAsyIi5wbG9yaS5sZWRnZXIudjEuQ29tcG9uZW50UXVhbnRpdHkiVAoRQ29tcG9uZW50UXVhbnRpdHkSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAyJKChZTdW1tYXJpemVVc2FnZVJlc3BvbnNlEjAKCXN1bW1hcmllcxgBIAMoCzIdLnBsb3JpLmxlZGdlci52MS5Vc2FnZVN1bW1hcnkiWgoPQ2F0YWxvZ3VlUHJpY2VzEi8KD2NyZWRpdHNfcGVyX3VzZBgBIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIWCg5tYXJrdXBfcGVyY2VudBgCIAEoBSLQAQoXQ3JlYXRlUHJpY2VEcmFmdFJlcXVlc3QSKQoFaXRlbXMYASADKAsyGi5wbG9yaS5sZWRnZXIudjEuUHJpY2VJdGVtEjMKCWNhdGFsb2d1ZRgCIAEoCzIgLnBsb3JpLmxlZGdlci52MS5DYXRhbG9ndWVQcmljZXMSMgoOZWZmZWN0aXZlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiKwoMUHJpY2VXYXJuaW5nEg0KBWluZGV4GAEgASgFEgwKBHRleHQYAiABKAkibgoYQ3JlYXRlUHJpY2VEcmFmdFJlc3BvbnNlEg0KBWRyYWZ0GAEgASgJEhIKCml0ZW1fY291bnQYAiABKAUSLwoId2FybmluZ3MYAyADKAsyHS5wbG9yaS5sZWRnZXIudjEuUHJpY2VXYXJuaW5nIlEKEUxpc3RQcmljZXNSZXF1ZXN0EhUKDXByaWNlX3ZlcnNpb24YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkijgEKEkxpc3RQcmljZXNSZXNwb25zZRI0Cg1wcmljZV92ZXJzaW9uGAEgASgLMh0ucGxvcmkubGVkZ2VyLnYxLlByaWNlVmVyc2lvbhIpCgVpdGVtcxgCIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIrcBChRQcmV2aWV3Q2hhcmdlUmVxdWVzdBI2CgpxdWFudGl0aWVzGAEgAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5EikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIWCg51cHN0cmVhbV9tb2RlbBgDIAEoCRINCgVtb2RlbBgEIAEoCRIVCg1wcmljZV92ZXJzaW9uGAUgASgJIoIBChVQcmV2aWV3Q2hhcmdlUmVzcG9uc2USJgoGYW1vdW50GAEgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEioKBWxpbmVzGAIgAygLMhsucGxvcmkubGVkZ2VyLnYxLkNoYXJnZUxpbmUSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCSqFAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFQ09SRF9PVVRDT01FX0NSRUFURUQQARIbChdSRUNPUkRfT1VUQ09NRV9SRVBMQVlFRBACEhsKF1JFQ09SRF9PVVRDT01FX1JFSkVDVEVEEAMq5AEKDVVzYWdlR3JvdXBpbmcSHgoaVVNBR0VfR1JPVVBJTkdfVU5TUEVDSUZJRUQQABIWChJVU0FHRV9HUk9VUElOR19EQVkQARIXChNVU0FHRV9HUk9VUElOR19IT1VSEAISFwoTVVNBR0VfR1JPVVBJTkdfS0lORBADEhsKF1VTQUdFX0dST1VQSU5HX1BST1ZJREVSEAQSGAoUVVNBR0VfR1JPVVBJTkdfTU9ERUwQBRIYChRVU0FHRV9HUk9VUElOR19BR0VOVBAGEhgKFFVTQUdFX0dST1VQSU5HX1BBWUVSEAcy6QsKDUxlZGdlclNlcnZpY2USXQoMR3JhbnRDcmVkaXRzEiQucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuR3JhbnRDcmVkaXRzUmVzcG9uc2UiABJaCgtSZWNvcmRVc2FnZRIjLnBsb3JpLmxlZGdlci52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIAElcKCkdldEJhbGFuY2USIi5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlc3BvbnNlIgASVwoKRXh0ZW5kSG9sZBIiLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVzcG9uc2UiABJaCgtSZWxlYXNlSG9sZBIjLnBsb3JpLmxlZGdlci52MS5SZWxlYXNlSG9sZFJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVsZWFzZUhvbGRSZXNwb25zZSIAElQKCVZvaWRHcmFudBIhLnBsb3JpLmxlZGdlci52MS5Wb2lkR3JhbnRSZXF1ZXN0GiIucGxvcmkubGVkZ2VyLnYxLlZvaWRHcmFudFJlc3BvbnNlIgASVwoKTGlzdEdyYW50cxIiLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVzcG9uc2UiABJUCglHZXRDaGFyZ2USIS5wbG9yaS5sZWRnZXIudjEuR2V0Q2hhcmdlUmVxdWVzdBoiLnBsb3JpLmxlZGdlci52MS5HZXRDaGFyZ2VSZXNwb25zZSIAEmAKDVJldmVyc2VDaGFyZ2USJS5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlc3BvbnNlIgASYwoOU3VtbWFyaXplVXNhZ2USJi5wbG9yaS5sZWRnZXIudjEuU3VtbWFyaXplVXNhZ2VSZXF1ZXN0GicucGxvcmkubGVkZ2VyLnYxLlN1bW1hcml6ZVVzYWdlUmVzcG9uc2UiABJfCgxWZXJpZnlMZWRnZXISJC5wbG9yaS5sZWRnZXIudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBolLnBsb3JpLmxlZGdlci52MS5WZXJpZnlMZWRnZXJSZXNwb25zZSIAMAESWgoLTGlzdENoYXJnZXMSIy5wbG9yaS5sZWRnZXIudjEuTGlzdENoYXJnZXNSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVzcG9uc2UiABJpChBDcmVhdGVQcmljZURyYWZ0EigucGxvcmkubGVkZ2VyLnYxLkNyZWF0ZVByaWNlRHJhZnRSZXF1ZXN0GikucGxvcmkubGVkZ2VyLnYxLkNyZWF0ZVByaWNlRHJhZnRSZXNwb25zZSIAElcKCkxpc3RQcmljZXMSIi5wbG9yaS5sZWRnZXIudjEuTGlzdFByaWNlc1JlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuTGlzdFByaWNlc1Jlc3BvbnNlIgASYAoNUHJldmlld0NoYXJnZRIlLnBsb3JpLmxlZGdlci52MS5QcmV2aWV3Q2hhcmdlUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QcmV2aWV3Q2hhcmdlUmVzcG9uc2UiABJgCg1QdWJsaXNoUHJpY2VzEiUucGxvcmkubGVkZ2VyLnYxLlB1Ymxpc2hQcmljZXNSZXF1ZXN0GiYucGxvcmkubGVkZ2VyLnYxLlB1Ymxpc2hQcmljZXNSZXNwb25zZSIAYgZwcm90bzM", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
 
 /**
  * Gives credits.
@@ -330,7 +330,7 @@ export const ListChargesResponseSchema: GenMessage<ListChargesResponse> = /*@__P
  */
 export type PublishPricesRequest = Message<"plori.ledger.v1.PublishPricesRequest"> & {
   /**
-   * 1-5000 items, each component, provider, model and tier at most once.
+   * 1-5000 items, each component, provider, model and tier at most once. None when a draft is named.
    *
    * @generated from field: repeated plori.ledger.v1.PriceItem items = 1;
    */
@@ -356,6 +356,20 @@ export type PublishPricesRequest = Message<"plori.ledger.v1.PublishPricesRequest
    * @generated from field: string actor = 4;
    */
   actor: string;
+
+  /**
+   * The draft to publish, `priceDrafts/{draft}`: once. Empty: the items are given here.
+   *
+   * @generated from field: string draft = 5;
+   */
+  draft: string;
+
+  /**
+   * Publishes even what looks like a slip: a price that changes more than tenfold, becomes or was free, or is cheaper for long calls than for short ones.
+   *
+   * @generated from field: bool confirm_warnings = 6;
+   */
+  confirmWarnings: boolean;
 };
 
 /**
@@ -1038,6 +1052,300 @@ export const SummarizeUsageResponseSchema: GenMessage<SummarizeUsageResponse> = 
   messageDesc(file_plori_ledger_v1_ledger_service, 29);
 
 /**
+ * Where an operator's prices come from: plori's catalogue of models, at list price.
+ *
+ * @generated from message plori.ledger.v1.CataloguePrices
+ */
+export type CataloguePrices = Message<"plori.ledger.v1.CataloguePrices"> & {
+  /**
+   * What a US dollar is worth in credits; more than zero.
+   *
+   * @generated from field: plori.type.v1.Credits credits_per_usd = 1;
+   */
+  creditsPerUsd?: Credits | undefined;
+
+  /**
+   * What is added to the list price, in per cent, 0-1000.
+   *
+   * @generated from field: int32 markup_percent = 2;
+   */
+  markupPercent: number;
+};
+
+/**
+ * Describes the message plori.ledger.v1.CataloguePrices.
+ * Use `create(CataloguePricesSchema)` to create a new message.
+ */
+export const CataloguePricesSchema: GenMessage<CataloguePrices> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 30);
+
+/**
+ * Proposes prices.
+ *
+ * @generated from message plori.ledger.v1.CreatePriceDraftRequest
+ */
+export type CreatePriceDraftRequest = Message<"plori.ledger.v1.CreatePriceDraftRequest"> & {
+  /**
+   * The items, and those of the catalogue under them where both price the same; together 1-5000.
+   *
+   * @generated from field: repeated plori.ledger.v1.PriceItem items = 1;
+   */
+  items: PriceItem[];
+
+  /**
+   * Adds every hosted model of the catalogue. Absent: none.
+   *
+   * @generated from field: plori.ledger.v1.CataloguePrices catalogue = 2;
+   */
+  catalogue?: CataloguePrices | undefined;
+
+  /**
+   * From when they shall hold. Absent: from their publication.
+   *
+   * @generated from field: google.protobuf.Timestamp effective_time = 3;
+   */
+  effectiveTime?: Timestamp | undefined;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.CreatePriceDraftRequest.
+ * Use `create(CreatePriceDraftRequestSchema)` to create a new message.
+ */
+export const CreatePriceDraftRequestSchema: GenMessage<CreatePriceDraftRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 31);
+
+/**
+ * Something that is allowed and yet looks like a slip.
+ *
+ * @generated from message plori.ledger.v1.PriceWarning
+ */
+export type PriceWarning = Message<"plori.ledger.v1.PriceWarning"> & {
+  /**
+   * The place of the item in the draft, from 0.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index: number;
+
+  /**
+   * What is odd.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.PriceWarning.
+ * Use `create(PriceWarningSchema)` to create a new message.
+ */
+export const PriceWarningSchema: GenMessage<PriceWarning> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 32);
+
+/**
+ * The draft.
+ *
+ * @generated from message plori.ledger.v1.CreatePriceDraftResponse
+ */
+export type CreatePriceDraftResponse = Message<"plori.ledger.v1.CreatePriceDraftResponse"> & {
+  /**
+   * `priceDrafts/{draft}`.
+   *
+   * @generated from field: string draft = 1;
+   */
+  draft: string;
+
+  /**
+   * How many items it holds.
+   *
+   * @generated from field: int32 item_count = 2;
+   */
+  itemCount: number;
+
+  /**
+   * What looks like a slip beside the newest version; at most 50.
+   *
+   * @generated from field: repeated plori.ledger.v1.PriceWarning warnings = 3;
+   */
+  warnings: PriceWarning[];
+};
+
+/**
+ * Describes the message plori.ledger.v1.CreatePriceDraftResponse.
+ * Use `create(CreatePriceDraftResponseSchema)` to create a new message.
+ */
+export const CreatePriceDraftResponseSchema: GenMessage<CreatePriceDraftResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 33);
+
+/**
+ * Asks for prices.
+ *
+ * @generated from message plori.ledger.v1.ListPricesRequest
+ */
+export type ListPricesRequest = Message<"plori.ledger.v1.ListPricesRequest"> & {
+  /**
+   * `priceVersions/{version}`. Empty: the newest one, in force or not yet.
+   *
+   * @generated from field: string price_version = 1;
+   */
+  priceVersion: string;
+
+  /**
+   * At most so many items, 1-500. 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ListPricesRequest.
+ * Use `create(ListPricesRequestSchema)` to create a new message.
+ */
+export const ListPricesRequestSchema: GenMessage<ListPricesRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 34);
+
+/**
+ * A page of prices.
+ *
+ * @generated from message plori.ledger.v1.ListPricesResponse
+ */
+export type ListPricesResponse = Message<"plori.ledger.v1.ListPricesResponse"> & {
+  /**
+   * The version; absent when nothing was published.
+   *
+   * @generated from field: plori.ledger.v1.PriceVersion price_version = 1;
+   */
+  priceVersion?: PriceVersion | undefined;
+
+  /**
+   * Some of its items, by component, provider, model and tier.
+   *
+   * @generated from field: repeated plori.ledger.v1.PriceItem items = 2;
+   */
+  items: PriceItem[];
+
+  /**
+   * For the next page. Empty: this was the last.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ListPricesResponse.
+ * Use `create(ListPricesResponseSchema)` to create a new message.
+ */
+export const ListPricesResponseSchema: GenMessage<ListPricesResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 35);
+
+/**
+ * Asks what usage would cost.
+ *
+ * @generated from message plori.ledger.v1.PreviewChargeRequest
+ */
+export type PreviewChargeRequest = Message<"plori.ledger.v1.PreviewChargeRequest"> & {
+  /**
+   * What would be used: a component of a model call, or compute and disk; not both. 1-8, each component once.
+   *
+   * @generated from field: repeated plori.ledger.v1.ComponentQuantity quantities = 1;
+   */
+  quantities: ComponentQuantity[];
+
+  /**
+   * Model calls: the provider that would serve.
+   *
+   * @generated from field: plori.type.v1.Provider provider = 2;
+   */
+  provider: Provider;
+
+  /**
+   * Model calls: the id that would be sent to the provider.
+   *
+   * @generated from field: string upstream_model = 3;
+   */
+  upstreamModel: string;
+
+  /**
+   * Model calls: the canonical `author/model`; may be empty.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * `priceVersions/{version}`. Empty: the one in force.
+   *
+   * @generated from field: string price_version = 5;
+   */
+  priceVersion: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.PreviewChargeRequest.
+ * Use `create(PreviewChargeRequestSchema)` to create a new message.
+ */
+export const PreviewChargeRequestSchema: GenMessage<PreviewChargeRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 36);
+
+/**
+ * What it would cost.
+ *
+ * @generated from message plori.ledger.v1.PreviewChargeResponse
+ */
+export type PreviewChargeResponse = Message<"plori.ledger.v1.PreviewChargeResponse"> & {
+  /**
+   * The whole.
+   *
+   * @generated from field: plori.type.v1.Credits amount = 1;
+   */
+  amount?: Credits | undefined;
+
+  /**
+   * Its parts; one with `unit_count` 0 is unpriced.
+   *
+   * @generated from field: repeated plori.ledger.v1.ChargeLine lines = 2;
+   */
+  lines: ChargeLine[];
+
+  /**
+   * By which version.
+   *
+   * @generated from field: string price_version = 3;
+   */
+  priceVersion: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.PreviewChargeResponse.
+ * Use `create(PreviewChargeResponseSchema)` to create a new message.
+ */
+export const PreviewChargeResponseSchema: GenMessage<PreviewChargeResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 37);
+
+/**
  * What became of one record.
  *
  * @generated from enum plori.ledger.v1.RecordOutcome
@@ -1289,6 +1597,36 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof ListChargesRequestSchema;
     output: typeof ListChargesResponseSchema;
+  },
+  /**
+   * Keeps prices as a draft and says what looks like a slip in it. Nothing is priced by a draft. Roles: billing, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.CreatePriceDraft
+   */
+  createPriceDraft: {
+    methodKind: "unary";
+    input: typeof CreatePriceDraftRequestSchema;
+    output: typeof CreatePriceDraftResponseSchema;
+  },
+  /**
+   * A published price version with its items. Roles: billing, auditor, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.ListPrices
+   */
+  listPrices: {
+    methodKind: "unary";
+    input: typeof ListPricesRequestSchema;
+    output: typeof ListPricesResponseSchema;
+  },
+  /**
+   * What usage would cost; nothing is recorded. Roles: billing, auditor, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.PreviewCharge
+   */
+  previewCharge: {
+    methodKind: "unary";
+    input: typeof PreviewChargeRequestSchema;
+    output: typeof PreviewChargeResponseSchema;
   },
   /**
    * Publishes prices: the given items over those of the version before. What was charged before stays as it was. Roles: billing, admin.
