@@ -32,6 +32,8 @@ export const LIMITS = {
   /** However often it is extended. */
   holdLifeMaxMs: 4 * 3_600_000,
   differencesMax: 100,
+  /** Charges in one message of an export. */
+  exportPageCharges: 200,
   /** Charges that one page of a filtered list looks at. */
   chargesScannedMax: 5_000,
   summaryGroupsMax: 5_000,

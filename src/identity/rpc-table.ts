@@ -50,6 +50,8 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.ledger.v1.LedgerService/CreatePriceDraft", ["billing", "admin"]],
   ["plori.ledger.v1.LedgerService/ListPrices", ["billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/PreviewCharge", ["billing", "auditor", "admin"]],
+  ["plori.ledger.v1.LedgerService/ExportCharges", ["billing", "admin"]],
+  ["plori.ledger.v1.LedgerService/ReconcileDay", ["billing", "admin"]],
   ["plori.ledger.v1.LedgerService/VerifyLedger", ["auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/GetBalance", ["settings", "scheduler", "billing", "auditor", "admin"]],
   ["plori.ledger.v1.LedgerService/ListCharges", ["settings", "billing", "auditor", "admin"]],

@@ -1,4 +1,5 @@
 import type { Mutation } from "../audit/mutation.ts";
+import type { Provider } from "../base/provider.ts";
 import type { Balance } from "./balance.ts";
 import type { ChargeCondition } from "./charge-filter.ts";
 import type { HoldRef } from "./find-hold.ts";
@@ -91,6 +92,10 @@ export interface LedgerStore {
     endMs: number,
     groupBy: readonly Grouping[],
   ): Promise<readonly UsageSum[] | undefined>;
+  /** The account's charges with a sequence after `afterSequence`, oldest first, at most `limit`. */
+  chargesAfter(account: string, afterSequence: number, limit: number): Promise<readonly ChargeRow[]>;
+  /** Hosted usage of a provider, of every account, that happened from `startMs` on and before `endMs`, both beginnings of hours, by model. */
+  summarizeProvider(provider: Provider, startMs: number, endMs: number): Promise<readonly UsageSum[] | undefined>;
   /**
    * Books what time has ended: holds and grants whose end has come, for at most 500 accounts. Returns for how many; when that is the most, there may be
    * more. Decisions do not wait for it: they go by time themselves.

@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
+import { toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
-import { Component, HoldState } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
+import { ChargeSchema, Component, HoldState } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
 import { RecordOutcome, UsageGrouping } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
 import { startProviderSimulators } from "../simulators/start.ts";
@@ -161,6 +163,48 @@ test("prices are drafted from the catalogue at an operator's value and markup, p
   const old = await billing.ledger.previewCharge({ ...preview, priceVersion: then.priceVersion });
   expect(old).toEqual(then);
   expect(await reasonOf(billing.ledger.createPriceDraft({ catalogue: {} }))).toBe("FIELDS_INVALID");
+});
+
+test.each(["grpc", "connect"] as const)(
+  "an export through the %s door ends with a manifest of exactly what it sent",
+  async (door) => {
+    const account = `export-${door}`;
+    await open(account);
+    for (const call of ["call-1", "call-2"]) await record(account, call, (await resolve(account, call)).route);
+    const answers = await Array.fromAsync(service.as("billing", door).ledger.exportCharges({ account }));
+    const charges = answers.flatMap((answer) => answer.charges);
+    const hash = createHash("sha256");
+    for (const charge of charges) {
+      const bytes = toBinary(ChargeSchema, charge);
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(bytes.length);
+      hash.update(length).update(bytes);
+    }
+    const sum = charges.reduce((total, charge) => total + (charge.amount?.nanos ?? 0), 0);
+    expect(charges.map(({ sequence }) => sequence)).toEqual([1n, 2n]);
+    expect(answers.at(-1)?.manifest).toMatchObject({
+      charges: 2n,
+      firstSequence: 1n,
+      lastSequence: 2n,
+      amount: { nanos: sum % 1_000_000_000 },
+      sha256: hash.digest("hex"),
+    });
+    const rest = await Array.fromAsync(billing.ledger.exportCharges({ account, afterSequence: 2n }));
+    expect(rest).toMatchObject([{ charges: [], manifest: { charges: 0n, lastSequence: 2n } }]);
+  },
+);
+
+test("a day that providers may still bill for is not reconciled, and one without calls and bill is in tolerance", async () => {
+  const creditsPerUsd = { units: 100n };
+  const today = timestampFromMs(Math.floor(Date.now() / 86_400_000) * 86_400_000);
+  const wrong = billing.ledger.reconcileDay({ provider: Provider.OPENAI, day: today, creditsPerUsd });
+  expect(await reasonOf(wrong)).toBe("FIELDS_INVALID");
+  const day = timestampFromMs((Math.floor(Date.now() / 86_400_000) - 4) * 86_400_000);
+  expect(await billing.ledger.reconcileDay({ provider: Provider.OPENAI, day, creditsPerUsd })).toMatchObject({
+    capturedUsdNanos: 0n,
+    outOfTolerance: false,
+    models: [],
+  });
 });
 
 test.each(["grpc", "connect"] as const)("an auditor verifies the whole ledger through the %s door", async (door) => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ManualClock, manualClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { Grouping } from "../../src/ledger/summarize-usage.ts";
+import { exportCharges } from "../../src/ledger/verbs/export-charges.ts";
 import { listCharges } from "../../src/ledger/verbs/read-account.ts";
 import { summarizeUsage } from "../../src/ledger/verbs/summarize-usage.ts";
 import { openSqlite, type SqliteStore } from "../../src/store/sqlite/open-sqlite.ts";
@@ -125,4 +126,22 @@ test("a summary refuses what it cannot be, all at once", async () => {
       violations: ["account", "end_time", "group_by", "group_by"].map((field) => expect.objectContaining({ field })),
     },
   });
+});
+
+test("an export gives every charge once, oldest first, goes on from any sequence, and ends soon after its caller left", async () => {
+  await record(450);
+  const from = async (afterSequence: bigint, signal = new AbortController().signal): Promise<number[]> => {
+    const pages = exportCharges({ ledger: store.ledger }, { account: "a1", afterSequence }, signal);
+    return (await Array.fromAsync(pages)).flat().map((charge) => charge.sequence);
+  };
+  const all = Array.from({ length: 450 }, (_, i) => i + 1);
+  expect(await from(0n)).toEqual(all);
+  expect(await from(399n)).toEqual(all.slice(399));
+  expect(await from(450n)).toEqual([]);
+  const leaving = new AbortController();
+  const pages = exportCharges({ ledger: store.ledger }, { account: "a1", afterSequence: 0n }, leaving.signal);
+  expect((await pages.next()).done).toBe(false);
+  leaving.abort();
+  expect((await pages.next()).done).toBe(true);
+  await expect(from(-1n)).rejects.toMatchObject({ reason: "FIELDS_INVALID" });
 });

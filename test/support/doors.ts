@@ -66,6 +66,11 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       createPriceDraft: notUnderTest,
       listPrices: notUnderTest,
       previewCharge: notUnderTest,
+      reconcileDay: notUnderTest,
+      // biome-ignore lint/correctness/useYield: it fails before its first answer
+      async *exportCharges() {
+        await notUnderTest();
+      },
       // biome-ignore lint/correctness/useYield: it fails before its first answer
       async *verifyLedger() {
         await notUnderTest();

@@ -40,6 +40,12 @@ export function createLedgerStore(path: string, reader: Connection, writer: Writ
     .prepare("SELECT sequence FROM charge WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT 1")
     .pluck();
   const selectRollups = reader.prepare("SELECT * FROM rollup WHERE account = ? AND hour >= ? AND hour < ?");
+  const selectOldest = reader.prepare(
+    `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND sequence > ? ORDER BY sequence LIMIT ?`,
+  );
+  const selectHosted = reader.prepare(
+    "SELECT * FROM rollup INDEXED BY rollup_hosted_hour WHERE hour >= ? AND hour < ? AND provider = ? AND payer = 'HOSTED' AND kind = 'MODEL_CALL'",
+  );
   // The three selects of a balance must see the same commit.
   const readBalance = reader.transaction((account: string) => {
     return balance(new WorkingSet(loader), account, clock.nowMs());
@@ -92,6 +98,13 @@ export function createLedgerStore(path: string, reader: Connection, writer: Writ
     async summarizeUsage(account, startMs, endMs, groupBy) {
       const rows = selectRollups.iterate(account, startMs / HOUR_MS, endMs / HOUR_MS) as IterableIterator<StoredRollup>;
       return summarizeUsage(Iterator.from(rows).map(toRollup), groupBy, LIMITS.summaryGroupsMax);
+    },
+    async chargesAfter(account, afterSequence, limit) {
+      return (selectOldest.all(account, afterSequence, limit) as StoredCharge[]).map(toCharge);
+    },
+    async summarizeProvider(provider, startMs, endMs) {
+      const rows = selectHosted.iterate(startMs / HOUR_MS, endMs / HOUR_MS, provider) as IterableIterator<StoredRollup>;
+      return summarizeUsage(Iterator.from(rows).map(toRollup), ["MODEL"], LIMITS.summaryGroupsMax);
     },
     sweepHolds: () => writer.submit("sweepHolds", undefined),
   };

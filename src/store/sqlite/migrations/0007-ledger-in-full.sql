@@ -128,3 +128,6 @@ CREATE TABLE price_draft (
   create_ms    INTEGER NOT NULL,
   version      INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- A day's hosted calls over all accounts, for comparison with the provider's bill.
+CREATE INDEX rollup_hosted_hour ON rollup (hour, provider) WHERE payer = 'HOSTED' AND kind = 'MODEL_CALL';

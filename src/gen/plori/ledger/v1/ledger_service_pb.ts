@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/ledger/v1/ledger_service.proto.
  */
 export const file_plori_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiXAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJIlgKE0xpc3RDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsEBChRQdWJsaXNoUHJpY2VzUmVxdWVzdBIpCgVpdGVtcxgBIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SMgoOZWZmZWN0aXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDQoFZHJhZnQYBSABKAkSGAoQY29uZmlybV93YXJuaW5ncxgGIAEoCCJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24iiAEKEUV4dGVuZEhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRIxCgt1c2VkX3NvX2ZhchgDIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50cxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjkKEkV4dGVuZEhvbGRSZXNwb25zZRIjCgRob2xkGAEgASgLMhUucGxvcmkubGVkZ2VyLnYxLkhvbGQiVgoSUmVsZWFzZUhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjoKE1JlbGVhc2VIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIkMKEFZvaWRHcmFudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIjoKEVZvaWRHcmFudFJlc3BvbnNlEiUKBWdyYW50GAEgASgLMhYucGxvcmkubGVkZ2VyLnYxLkdyYW50IksKEUxpc3RHcmFudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoSTGlzdEdyYW50c1Jlc3BvbnNlEiYKBmdyYW50cxgBIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoQR2V0Q2hhcmdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk4KEUdldENoYXJnZVJlc3BvbnNlEicKBmNoYXJnZRgBIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USEAoIcmV2ZXJzYWwYAiABKAkiRwoUUmV2ZXJzZUNoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIkAKFVJldmVyc2VDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlIj0KE1ZlcmlmeUxlZGdlclJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIVCg1hZnRlcl9hY2NvdW50GAIgASgJIlMKEExlZGdlckRpZmZlcmVuY2USDAoEcnVsZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg4KBmFjdHVhbBgEIAEoCSKfAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USDwoHYWNjb3VudBgBIAEoCRIZChFhY2NvdW50c192ZXJpZmllZBgCIAEoAxIVCg1yb3dzX3ZlcmlmaWVkGAMgASgDEjYKC2RpZmZlcmVuY2VzGAQgAygLMiEucGxvcmkubGVkZ2VyLnYxLkxlZGdlckRpZmZlcmVuY2USDAoEZG9uZRgFIAEoCCK4AQoVU3VtbWFyaXplVXNhZ2VSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCGdyb3VwX2J5GAQgAygOMh4ucGxvcmkubGVkZ2VyLnYxLlVzYWdlR3JvdXBpbmci9AIKDFVzYWdlU3VtbWFyeRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRraW5kGAIgASgOMhoucGxvcmkubGVkZ2VyLnYxLlVzYWdlS2luZBIpCghwcm92aWRlchgDIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYBCABKAkSDQoFYWdlbnQYBSABKAkSIwoFcGF5ZXIYBiABKA4yFC5wbG9yaS50eXBlLnYxLlBheWVyEg8KB2NoYXJnZXMYByABKAMSJgoGYW1vdW50GAggASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAkgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjYKCnF1YW50aXRpZXMYCiADKAsyIi5wbG9yaS5sZWRnZXIudjEuQ29tcG9uZW50UXVhbnRpdHkiVAoRQ29tcG9uZW50UXVhbnRpdHkSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAyJKChZTdW1tYXJpemVVc2FnZVJlc3BvbnNlEjAKCXN1bW1hcmllcxgBIAMoCzIdLnBsb3JpLmxlZGdlci52MS5Vc2FnZVN1bW1hcnkiWgoPQ2F0YWxvZ3VlUHJpY2VzEi8KD2NyZWRpdHNfcGVyX3VzZBgBIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIWCg5tYXJrdXBfcGVyY2VudBgCIAEoBSLQAQoXQ3JlYXRlUHJpY2VEcmFmdFJlcXVlc3QSKQoFaXRlbXMYASADKAsyGi5wbG9yaS5sZWRnZXIudjEuUHJpY2VJdGVtEjMKCWNhdGFsb2d1ZRgCIAEoCzIgLnBsb3JpLmxlZGdlci52MS5DYXRhbG9ndWVQcmljZXMSMgoOZWZmZWN0aXZlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiKwoMUHJpY2VXYXJuaW5nEg0KBWluZGV4GAEgASgFEgwKBHRleHQYAiABKAkibgoYQ3JlYXRlUHJpY2VEcmFmdFJlc3BvbnNlEg0KBWRyYWZ0GAEgASgJEhIKCml0ZW1fY291bnQYAiABKAUSLwoId2FybmluZ3MYAyADKAsyHS5wbG9yaS5sZWRnZXIudjEuUHJpY2VXYXJuaW5nIlEKEUxpc3RQcmljZXNSZXF1ZXN0EhUKDXByaWNlX3ZlcnNpb24YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkijgEKEkxpc3RQcmljZXNSZXNwb25zZRI0Cg1wcmljZV92ZXJzaW9uGAEgASgLMh0ucGxvcmkubGVkZ2VyLnYxLlByaWNlVmVyc2lvbhIpCgVpdGVtcxgCIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIrcBChRQcmV2aWV3Q2hhcmdlUmVxdWVzdBI2CgpxdWFudGl0aWVzGAEgAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5EikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIWCg51cHN0cmVhbV9tb2RlbBgDIAEoCRINCgVtb2RlbBgEIAEoCRIVCg1wcmljZV92ZXJzaW9uGAUgASgJIoIBChVQcmV2aWV3Q2hhcmdlUmVzcG9uc2USJgoGYW1vdW50GAEgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEioKBWxpbmVzGAIgAygLMhsucGxvcmkubGVkZ2VyLnYxLkNoYXJnZUxpbmUSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCSqFAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFQ09SRF9PVVRDT01FX0NSRUFURUQQARIbChdSRUNPUkRfT1VUQ09NRV9SRVBMQVlFRBACEhsKF1JFQ09SRF9PVVRDT01FX1JFSkVDVEVEEAMq5AEKDVVzYWdlR3JvdXBpbmcSHgoaVVNBR0VfR1JPVVBJTkdfVU5TUEVDSUZJRUQQABIWChJVU0FHRV9HUk9VUElOR19EQVkQARIXChNVU0FHRV9HUk9VUElOR19IT1VSEAISFwoTVVNBR0VfR1JPVVBJTkdfS0lORBADEhsKF1VTQUdFX0dST1VQSU5HX1BST1ZJREVSEAQSGAoUVVNBR0VfR1JPVVBJTkdfTU9ERUwQBRIYChRVU0FHRV9HUk9VUElOR19BR0VOVBAGEhgKFFVTQUdFX0dST1VQSU5HX1BBWUVSEAcy6QsKDUxlZGdlclNlcnZpY2USXQoMR3JhbnRDcmVkaXRzEiQucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuR3JhbnRDcmVkaXRzUmVzcG9uc2UiABJaCgtSZWNvcmRVc2FnZRIjLnBsb3JpLmxlZGdlci52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIAElcKCkdldEJhbGFuY2USIi5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlc3BvbnNlIgASVwoKRXh0ZW5kSG9sZBIiLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5FeHRlbmRIb2xkUmVzcG9uc2UiABJaCgtSZWxlYXNlSG9sZBIjLnBsb3JpLmxlZGdlci52MS5SZWxlYXNlSG9sZFJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVsZWFzZUhvbGRSZXNwb25zZSIAElQKCVZvaWRHcmFudBIhLnBsb3JpLmxlZGdlci52MS5Wb2lkR3JhbnRSZXF1ZXN0GiIucGxvcmkubGVkZ2VyLnYxLlZvaWRHcmFudFJlc3BvbnNlIgASVwoKTGlzdEdyYW50cxIiLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVxdWVzdBojLnBsb3JpLmxlZGdlci52MS5MaXN0R3JhbnRzUmVzcG9uc2UiABJUCglHZXRDaGFyZ2USIS5wbG9yaS5sZWRnZXIudjEuR2V0Q2hhcmdlUmVxdWVzdBoiLnBsb3JpLmxlZGdlci52MS5HZXRDaGFyZ2VSZXNwb25zZSIAEmAKDVJldmVyc2VDaGFyZ2USJS5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUmV2ZXJzZUNoYXJnZVJlc3BvbnNlIgASYwoOU3VtbWFyaXplVXNhZ2USJi5wbG9yaS5sZWRnZXIudjEuU3VtbWFyaXplVXNhZ2VSZXF1ZXN0GicucGxvcmkubGVkZ2VyLnYxLlN1bW1hcml6ZVVzYWdlUmVzcG9uc2UiABJfCgxWZXJpZnlMZWRnZXISJC5wbG9yaS5sZWRnZXIudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBolLnBsb3JpLmxlZGdlci52MS5WZXJpZnlMZWRnZXJSZXNwb25zZSIAMAESWgoLTGlzdENoYXJnZXMSIy5wbG9yaS5sZWRnZXIudjEuTGlzdENoYXJnZXNSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVzcG9uc2UiABJpChBDcmVhdGVQcmljZURyYWZ0EigucGxvcmkubGVkZ2VyLnYxLkNyZWF0ZVByaWNlRHJhZnRSZXF1ZXN0GikucGxvcmkubGVkZ2VyLnYxLkNyZWF0ZVByaWNlRHJhZnRSZXNwb25zZSIAElcKCkxpc3RQcmljZXMSIi5wbG9yaS5sZWRnZXIudjEuTGlzdFByaWNlc1JlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuTGlzdFByaWNlc1Jlc3BvbnNlIgASYAoNUHJldmlld0NoYXJnZRIlLnBsb3JpLmxlZGdlci52MS5QcmV2aWV3Q2hhcmdlUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QcmV2aWV3Q2hhcmdlUmVzcG9uc2UiABJgCg1QdWJsaXNoUHJpY2VzEiUucGxvcmkubGVkZ2VyLnYxLlB1Ymxpc2hQcmljZXNSZXF1ZXN0GiYucGxvcmkubGVkZ2VyLnYxLlB1Ymxpc2hQcmljZXNSZXNwb25zZSIAYgZwcm90bzM", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiXAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJIlgKE0xpc3RDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsEBChRQdWJsaXNoUHJpY2VzUmVxdWVzdBIpCgVpdGVtcxgBIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SMgoOZWZmZWN0aXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDQoFZHJhZnQYBSABKAkSGAoQY29uZmlybV93YXJuaW5ncxgGIAEoCCJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24iiAEKEUV4dGVuZEhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRIxCgt1c2VkX3NvX2ZhchgDIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50cxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjkKEkV4dGVuZEhvbGRSZXNwb25zZRIjCgRob2xkGAEgASgLMhUucGxvcmkubGVkZ2VyLnYxLkhvbGQiVgoSUmVsZWFzZUhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjoKE1JlbGVhc2VIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIkMKEFZvaWRHcmFudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIjoKEVZvaWRHcmFudFJlc3BvbnNlEiUKBWdyYW50GAEgASgLMhYucGxvcmkubGVkZ2VyLnYxLkdyYW50IksKEUxpc3RHcmFudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoSTGlzdEdyYW50c1Jlc3BvbnNlEiYKBmdyYW50cxgBIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoQR2V0Q2hhcmdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk4KEUdldENoYXJnZVJlc3BvbnNlEicKBmNoYXJnZRgBIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USEAoIcmV2ZXJzYWwYAiABKAkiRwoUUmV2ZXJzZUNoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIkAKFVJldmVyc2VDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlIj0KE1ZlcmlmeUxlZGdlclJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIVCg1hZnRlcl9hY2NvdW50GAIgASgJIlMKEExlZGdlckRpZmZlcmVuY2USDAoEcnVsZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg4KBmFjdHVhbBgEIAEoCSKfAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USDwoHYWNjb3VudBgBIAEoCRIZChFhY2NvdW50c192ZXJpZmllZBgCIAEoAxIVCg1yb3dzX3ZlcmlmaWVkGAMgASgDEjYKC2RpZmZlcmVuY2VzGAQgAygLMiEucGxvcmkubGVkZ2VyLnYxLkxlZGdlckRpZmZlcmVuY2USDAoEZG9uZRgFIAEoCCK4AQoVU3VtbWFyaXplVXNhZ2VSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCGdyb3VwX2J5GAQgAygOMh4ucGxvcmkubGVkZ2VyLnYxLlVzYWdlR3JvdXBpbmci9AIKDFVzYWdlU3VtbWFyeRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRraW5kGAIgASgOMhoucGxvcmkubGVkZ2VyLnYxLlVzYWdlS2luZBIpCghwcm92aWRlchgDIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYBCABKAkSDQoFYWdlbnQYBSABKAkSIwoFcGF5ZXIYBiABKA4yFC5wbG9yaS50eXBlLnYxLlBheWVyEg8KB2NoYXJnZXMYByABKAMSJgoGYW1vdW50GAggASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAkgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjYKCnF1YW50aXRpZXMYCiADKAsyIi5wbG9yaS5sZWRnZXIudjEuQ29tcG9uZW50UXVhbnRpdHkiVAoRQ29tcG9uZW50UXVhbnRpdHkSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAyJKChZTdW1tYXJpemVVc2FnZVJlc3BvbnNlEjAKCXN1bW1hcmllcxgBIAMoCzIdLnBsb3JpLmxlZGdlci52MS5Vc2FnZVN1bW1hcnkiWgoPQ2F0YWxvZ3VlUHJpY2VzEi8KD2NyZWRpdHNfcGVyX3VzZBgBIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIWCg5tYXJrdXBfcGVyY2VudBgCIAEoBSLQAQoXQ3JlYXRlUHJpY2VEcmFmdFJlcXVlc3QSKQoFaXRlbXMYASADKAsyGi5wbG9yaS5sZWRnZXIudjEuUHJpY2VJdGVtEjMKCWNhdGFsb2d1ZRgCIAEoCzIgLnBsb3JpLmxlZGdlci52MS5DYXRhbG9ndWVQcmljZXMSMgoOZWZmZWN0aXZlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiKwoMUHJpY2VXYXJuaW5nEg0KBWluZGV4GAEgASgFEgwKBHRleHQYAiABKAkibgoYQ3JlYXRlUHJpY2VEcmFmdFJlc3BvbnNlEg0KBWRyYWZ0GAEgASgJEhIKCml0ZW1fY291bnQYAiABKAUSLwoId2FybmluZ3MYAyADKAsyHS5wbG9yaS5sZWRnZXIudjEuUHJpY2VXYXJuaW5nIlEKEUxpc3RQcmljZXNSZXF1ZXN0EhUKDXByaWNlX3ZlcnNpb24YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkijgEKEkxpc3RQcmljZXNSZXNwb25zZRI0Cg1wcmljZV92ZXJzaW9uGAEgASgLMh0ucGxvcmkubGVkZ2VyLnYxLlByaWNlVmVyc2lvbhIpCgVpdGVtcxgCIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIrcBChRQcmV2aWV3Q2hhcmdlUmVxdWVzdBI2CgpxdWFudGl0aWVzGAEgAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5EikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIWCg51cHN0cmVhbV9tb2RlbBgDIAEoCRINCgVtb2RlbBgEIAEoCRIVCg1wcmljZV92ZXJzaW9uGAUgASgJIoIBChVQcmV2aWV3Q2hhcmdlUmVzcG9uc2USJgoGYW1vdW50GAEgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEioKBWxpbmVzGAIgAygLMhsucGxvcmkubGVkZ2VyLnYxLkNoYXJnZUxpbmUSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCSI/ChRFeHBvcnRDaGFyZ2VzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIogBCg5FeHBvcnRNYW5pZmVzdBIPCgdjaGFyZ2VzGAEgASgDEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIWCg5maXJzdF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDEg4KBnNoYTI1NhgFIAEoCSJ0ChVFeHBvcnRDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USMQoIbWFuaWZlc3QYAiABKAsyHy5wbG9yaS5sZWRnZXIudjEuRXhwb3J0TWFuaWZlc3QizAEKE1JlY29uY2lsZURheVJlcXVlc3QSKQoIcHJvdmlkZXIYASABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEicKA2RheRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQYmlsbGVkX3VzZF9uYW5vcxgDIAEoAxIvCg9jcmVkaXRzX3Blcl91c2QYBCABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSFgoObWFya3VwX3BlcmNlbnQYBSABKAUikQEKD1JlY29uY2lsZWRNb2RlbBINCgVtb2RlbBgBIAEoCRIPCgdjaGFyZ2VzGAIgASgDEiYKBmFtb3VudBgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxI2CgpxdWFudGl0aWVzGAQgAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5IuABChRSZWNvbmNpbGVEYXlSZXNwb25zZRIaChJjYXB0dXJlZF91c2RfbmFub3MYASABKAMSHAoUZGlmZmVyZW5jZV91c2RfbmFub3MYAiABKAMSJQoYY2FwdHVyZV9yYXRpb19taWxsaW9udGhzGAMgASgDSACIAQESGAoQb3V0X29mX3RvbGVyYW5jZRgEIAEoCBIwCgZtb2RlbHMYBSADKAsyIC5wbG9yaS5sZWRnZXIudjEuUmVjb25jaWxlZE1vZGVsQhsKGV9jYXB0dXJlX3JhdGlvX21pbGxpb250aHMqhQEKDVJlY29yZE91dGNvbWUSHgoaUkVDT1JEX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZSRUNPUkRfT1VUQ09NRV9DUkVBVEVEEAESGwoXUkVDT1JEX09VVENPTUVfUkVQTEFZRUQQAhIbChdSRUNPUkRfT1VUQ09NRV9SRUpFQ1RFRBADKuQBCg1Vc2FnZUdyb3VwaW5nEh4KGlVTQUdFX0dST1VQSU5HX1VOU1BFQ0lGSUVEEAASFgoSVVNBR0VfR1JPVVBJTkdfREFZEAESFwoTVVNBR0VfR1JPVVBJTkdfSE9VUhACEhcKE1VTQUdFX0dST1VQSU5HX0tJTkQQAxIbChdVU0FHRV9HUk9VUElOR19QUk9WSURFUhAEEhgKFFVTQUdFX0dST1VQSU5HX01PREVMEAUSGAoUVVNBR0VfR1JPVVBJTkdfQUdFTlQQBhIYChRVU0FHRV9HUk9VUElOR19QQVlFUhAHMqwNCg1MZWRnZXJTZXJ2aWNlEl0KDEdyYW50Q3JlZGl0cxIkLnBsb3JpLmxlZGdlci52MS5HcmFudENyZWRpdHNSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIgASWgoLUmVjb3JkVXNhZ2USIy5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiABJXCgpHZXRCYWxhbmNlEiIucGxvcmkubGVkZ2VyLnYxLkdldEJhbGFuY2VSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkdldEJhbGFuY2VSZXNwb25zZSIAElcKCkV4dGVuZEhvbGQSIi5wbG9yaS5sZWRnZXIudjEuRXh0ZW5kSG9sZFJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuRXh0ZW5kSG9sZFJlc3BvbnNlIgASWgoLUmVsZWFzZUhvbGQSIy5wbG9yaS5sZWRnZXIudjEuUmVsZWFzZUhvbGRSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLlJlbGVhc2VIb2xkUmVzcG9uc2UiABJUCglWb2lkR3JhbnQSIS5wbG9yaS5sZWRnZXIudjEuVm9pZEdyYW50UmVxdWVzdBoiLnBsb3JpLmxlZGdlci52MS5Wb2lkR3JhbnRSZXNwb25zZSIAElcKCkxpc3RHcmFudHMSIi5wbG9yaS5sZWRnZXIudjEuTGlzdEdyYW50c1JlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuTGlzdEdyYW50c1Jlc3BvbnNlIgASVAoJR2V0Q2hhcmdlEiEucGxvcmkubGVkZ2VyLnYxLkdldENoYXJnZVJlcXVlc3QaIi5wbG9yaS5sZWRnZXIudjEuR2V0Q2hhcmdlUmVzcG9uc2UiABJgCg1SZXZlcnNlQ2hhcmdlEiUucGxvcmkubGVkZ2VyLnYxLlJldmVyc2VDaGFyZ2VSZXF1ZXN0GiYucGxvcmkubGVkZ2VyLnYxLlJldmVyc2VDaGFyZ2VSZXNwb25zZSIAEmMKDlN1bW1hcml6ZVVzYWdlEiYucGxvcmkubGVkZ2VyLnYxLlN1bW1hcml6ZVVzYWdlUmVxdWVzdBonLnBsb3JpLmxlZGdlci52MS5TdW1tYXJpemVVc2FnZVJlc3BvbnNlIgASYgoNRXhwb3J0Q2hhcmdlcxIlLnBsb3JpLmxlZGdlci52MS5FeHBvcnRDaGFyZ2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5FeHBvcnRDaGFyZ2VzUmVzcG9uc2UiADABEl0KDFJlY29uY2lsZURheRIkLnBsb3JpLmxlZGdlci52MS5SZWNvbmNpbGVEYXlSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLlJlY29uY2lsZURheVJlc3BvbnNlIgASXwoMVmVyaWZ5TGVkZ2VyEiQucGxvcmkubGVkZ2VyLnYxLlZlcmlmeUxlZGdlclJlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuVmVyaWZ5TGVkZ2VyUmVzcG9uc2UiADABEloKC0xpc3RDaGFyZ2VzEiMucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1Jlc3BvbnNlIgASaQoQQ3JlYXRlUHJpY2VEcmFmdBIoLnBsb3JpLmxlZGdlci52MS5DcmVhdGVQcmljZURyYWZ0UmVxdWVzdBopLnBsb3JpLmxlZGdlci52MS5DcmVhdGVQcmljZURyYWZ0UmVzcG9uc2UiABJXCgpMaXN0UHJpY2VzEiIucGxvcmkubGVkZ2VyLnYxLkxpc3RQcmljZXNSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkxpc3RQcmljZXNSZXNwb25zZSIAEmAKDVByZXZpZXdDaGFyZ2USJS5wbG9yaS5sZWRnZXIudjEuUHJldmlld0NoYXJnZVJlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUHJldmlld0NoYXJnZVJlc3BvbnNlIgASYAoNUHVibGlzaFByaWNlcxIlLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
 
 /**
  * Gives credits.
@@ -1346,6 +1346,252 @@ export const PreviewChargeResponseSchema: GenMessage<PreviewChargeResponse> = /*
   messageDesc(file_plori_ledger_v1_ledger_service, 37);
 
 /**
+ * Asks for an export.
+ *
+ * @generated from message plori.ledger.v1.ExportChargesRequest
+ */
+export type ExportChargesRequest = Message<"plori.ledger.v1.ExportChargesRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Charges after this sequence. 0: all.
+   *
+   * @generated from field: int64 after_sequence = 2;
+   */
+  afterSequence: bigint;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ExportChargesRequest.
+ * Use `create(ExportChargesRequestSchema)` to create a new message.
+ */
+export const ExportChargesRequestSchema: GenMessage<ExportChargesRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 38);
+
+/**
+ * What an export held.
+ *
+ * @generated from message plori.ledger.v1.ExportManifest
+ */
+export type ExportManifest = Message<"plori.ledger.v1.ExportManifest"> & {
+  /**
+   * How many charges.
+   *
+   * @generated from field: int64 charges = 1;
+   */
+  charges: bigint;
+
+  /**
+   * What they come to, reversals included.
+   *
+   * @generated from field: plori.type.v1.Credits amount = 2;
+   */
+  amount?: Credits | undefined;
+
+  /**
+   * The sequence of the first one; 0 when there was none.
+   *
+   * @generated from field: int64 first_sequence = 3;
+   */
+  firstSequence: bigint;
+
+  /**
+   * The sequence of the last one, to go on from; `after_sequence` when there was none.
+   *
+   * @generated from field: int64 last_sequence = 4;
+   */
+  lastSequence: bigint;
+
+  /**
+   * SHA-256, hexadecimal, over the Charge messages in their order, each in binary Protobuf (fields in the order of their numbers) and preceded by its
+   * length as 4 bytes, big endian.
+   *
+   * @generated from field: string sha256 = 5;
+   */
+  sha256: string;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ExportManifest.
+ * Use `create(ExportManifestSchema)` to create a new message.
+ */
+export const ExportManifestSchema: GenMessage<ExportManifest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 39);
+
+/**
+ * A part of an export.
+ *
+ * @generated from message plori.ledger.v1.ExportChargesResponse
+ */
+export type ExportChargesResponse = Message<"plori.ledger.v1.ExportChargesResponse"> & {
+  /**
+   * The next charges; none in the last message.
+   *
+   * @generated from field: repeated plori.ledger.v1.Charge charges = 1;
+   */
+  charges: Charge[];
+
+  /**
+   * In the last message only: all that was sent. An export that ends without one is not whole.
+   *
+   * @generated from field: plori.ledger.v1.ExportManifest manifest = 2;
+   */
+  manifest?: ExportManifest | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ExportChargesResponse.
+ * Use `create(ExportChargesResponseSchema)` to create a new message.
+ */
+export const ExportChargesResponseSchema: GenMessage<ExportChargesResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 40);
+
+/**
+ * Asks for a comparison.
+ *
+ * @generated from message plori.ledger.v1.ReconcileDayRequest
+ */
+export type ReconcileDayRequest = Message<"plori.ledger.v1.ReconcileDayRequest"> & {
+  /**
+   * The provider whose bill it is.
+   *
+   * @generated from field: plori.type.v1.Provider provider = 1;
+   */
+  provider: Provider;
+
+  /**
+   * The beginning of the day, UTC; it must have ended 48 hours ago or more, since providers bill late.
+   *
+   * @generated from field: google.protobuf.Timestamp day = 2;
+   */
+  day?: Timestamp | undefined;
+
+  /**
+   * What the provider billed for calls on plori's own keys on that day, in nano US dollars (10^-9 USD).
+   *
+   * @generated from field: int64 billed_usd_nanos = 3;
+   */
+  billedUsdNanos: bigint;
+
+  /**
+   * What a US dollar is worth in credits.
+   *
+   * @generated from field: plori.type.v1.Credits credits_per_usd = 4;
+   */
+  creditsPerUsd?: Credits | undefined;
+
+  /**
+   * What was added to the list price, in per cent, 0-1000.
+   *
+   * @generated from field: int32 markup_percent = 5;
+   */
+  markupPercent: number;
+};
+
+/**
+ * Describes the message plori.ledger.v1.ReconcileDayRequest.
+ * Use `create(ReconcileDayRequestSchema)` to create a new message.
+ */
+export const ReconcileDayRequestSchema: GenMessage<ReconcileDayRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 41);
+
+/**
+ * How a model's usage compares.
+ *
+ * @generated from message plori.ledger.v1.ReconciledModel
+ */
+export type ReconciledModel = Message<"plori.ledger.v1.ReconciledModel"> & {
+  /**
+   * The canonical model, or the provider's own id where the catalogue does not know it.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Charges that stand: neither undone nor undoing.
+   *
+   * @generated from field: int64 charges = 2;
+   */
+  charges: bigint;
+
+  /**
+   * What they came to.
+   *
+   * @generated from field: plori.type.v1.Credits amount = 3;
+   */
+  amount?: Credits | undefined;
+
+  /**
+   * How much of each component.
+   *
+   * @generated from field: repeated plori.ledger.v1.ComponentQuantity quantities = 4;
+   */
+  quantities: ComponentQuantity[];
+};
+
+/**
+ * Describes the message plori.ledger.v1.ReconciledModel.
+ * Use `create(ReconciledModelSchema)` to create a new message.
+ */
+export const ReconciledModelSchema: GenMessage<ReconciledModel> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 42);
+
+/**
+ * The comparison.
+ *
+ * @generated from message plori.ledger.v1.ReconcileDayResponse
+ */
+export type ReconcileDayResponse = Message<"plori.ledger.v1.ReconcileDayResponse"> & {
+  /**
+   * What plori charged for hosted calls on that day, in nano US dollars: the credits, without the markup, at their value.
+   *
+   * @generated from field: int64 captured_usd_nanos = 1;
+   */
+  capturedUsdNanos: bigint;
+
+  /**
+   * `captured_usd_nanos` less what was billed.
+   *
+   * @generated from field: int64 difference_usd_nanos = 2;
+   */
+  differenceUsdNanos: bigint;
+
+  /**
+   * Captured to billed, in millionths. Absent: nothing was billed.
+   *
+   * @generated from field: optional int64 capture_ratio_millionths = 3;
+   */
+  captureRatioMillionths?: bigint | undefined;
+
+  /**
+   * Whether the ratio is below 0.995 or above 1.005, or is absent although something was captured.
+   *
+   * @generated from field: bool out_of_tolerance = 4;
+   */
+  outOfTolerance: boolean;
+
+  /**
+   * By model, to find where the difference comes from; at most 5000.
+   *
+   * @generated from field: repeated plori.ledger.v1.ReconciledModel models = 5;
+   */
+  models: ReconciledModel[];
+};
+
+/**
+ * Describes the message plori.ledger.v1.ReconcileDayResponse.
+ * Use `create(ReconcileDayResponseSchema)` to create a new message.
+ */
+export const ReconcileDayResponseSchema: GenMessage<ReconcileDayResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 43);
+
+/**
  * What became of one record.
  *
  * @generated from enum plori.ledger.v1.RecordOutcome
@@ -1576,6 +1822,26 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof SummarizeUsageRequestSchema;
     output: typeof SummarizeUsageResponseSchema;
+  },
+  /**
+   * An account's charges, oldest first, and a manifest of them at the end; goes on from any sequence. Roles: billing, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.ExportCharges
+   */
+  exportCharges: {
+    methodKind: "server_streaming";
+    input: typeof ExportChargesRequestSchema;
+    output: typeof ExportChargesResponseSchema;
+  },
+  /**
+   * Compares what was recorded of a closed day with what the provider billed for it. Roles: billing, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.ReconcileDay
+   */
+  reconcileDay: {
+    methodKind: "unary";
+    input: typeof ReconcileDayRequestSchema;
+    output: typeof ReconcileDayResponseSchema;
   },
   /**
    * Recomputes everything that must hold from the stored rows, account after account, and names what differs. Streams its progress; the last message
