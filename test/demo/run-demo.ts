@@ -1,3 +1,4 @@
+import { OPERATORS_TITLE, operatorsRenewKeys } from "./acts/operators.ts";
 import { searchEverywhere } from "./acts/r05-never-shown.ts";
 import { PromiseBroken } from "./expectation.ts";
 import type { Promised } from "./promises.ts";
@@ -12,7 +13,7 @@ const EXIT_INTERRUPTED = 130;
 const LOG_TAIL_LINES = 5;
 
 /**
- * Plays all promises and the account's statement on a stage of their own. Returns the exit code: 0 only when everything held. The stage is always
+ * Plays all promises, what operators may do and the account's statement on a stage of their own. Returns the exit code: 0 only when everything held. The stage is always
  * cleared away, whatever happens, also when `interrupted` fires.
  */
 export async function runDemo(
@@ -23,7 +24,9 @@ export async function runDemo(
 ): Promise<number> {
   const stage = await open(tell);
   try {
-    tell.line("plori BYOK: the real service, six simulated providers, the real doors. Every amount is in credits.");
+    tell.line(
+      "plori BYOK: the real service, six simulated providers, a simulated KMS, the real doors. Every amount is in credits.",
+    );
     return await Promise.race([play(promises, stage, interrupted), whenAborted(interrupted)]);
   } finally {
     await stage.close();
@@ -39,6 +42,9 @@ async function play(promises: readonly Promised[], stage: Stage, interrupted: Ab
       playing = id;
       await tour.keep(id);
     }
+    playing = "What operators may do";
+    tell.heading("Ops", OPERATORS_TITLE);
+    await operatorsRenewKeys(stage);
     playing = "What must hold in the end";
     tell.heading("R5", "Once more, after all of this");
     await searchEverywhere(stage);

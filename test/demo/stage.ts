@@ -1,4 +1,5 @@
 import type { Provider } from "../../src/base/provider.ts";
+import { type DevelopmentKms, startDevelopmentKms } from "../../src/kms/development.ts";
 import { type ProviderSimulators, startProviderSimulators } from "../simulators/start.ts";
 import { type CallerName, type Clients, type ServiceProcess, startService } from "../support/service-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -9,12 +10,15 @@ export const ACCOUNT = "maya";
 export const AGENT = "scout";
 /** The host that runs the agent. */
 export const HOST = "agent-host-1";
+/** By which the service knows the active KMS key. */
+export const KMS_ALIAS = "alias/plori-dev";
 
 const STOP_MAX_MS = 10_000;
 
-/** Where the acts play: six simulated providers and the real service, in a directory that goes away. */
+/** Where the acts play: six simulated providers, a KMS with two keys and the real service, in a directory that goes away. */
 export interface Stage {
   readonly simulators: ProviderSimulators;
+  readonly kms: DevelopmentKms;
   readonly service: ServiceProcess;
   readonly tell: Teller;
   /** Every key that anybody typed so far, refused ones too: none of them may ever show. */
@@ -23,7 +27,7 @@ export interface Stage {
   readonly ownKeys: Map<Provider, string>;
   /** Clients with the caller's certificate. Backends come in by the Connect door, hosts and services by the gRPC door. */
   as(caller: CallerName): Clients;
-  /** Stops the service and the simulators and removes the directory. */
+  /** Stops the service, the KMS and the simulators and removes the directory. */
   close(): Promise<void>;
 }
 
@@ -31,19 +35,30 @@ export interface Stage {
 export async function openStage(tell: Teller): Promise<Stage> {
   const directory = temporaryDirectory();
   const simulators = await startProviderSimulators();
+  const kms = await startDevelopmentKms({ keys: 2 });
   const sweep = async (): Promise<void> => {
+    await kms.close();
     await simulators.close();
     directory.remove();
   };
-  const service = await startService({ dataDir: directory.path, providerUrls: simulators.providerUrlsJson }).catch(
-    async (error: unknown) => {
-      await sweep();
-      throw error;
+  const service = await startService({
+    dataDir: directory.path,
+    providerUrls: simulators.providerUrlsJson,
+    env: {
+      PLORI_KMS_KEY_IDS: [KMS_ALIAS, ...kms.control.keyArns()].join(","),
+      AWS_ENDPOINT_URL_KMS: kms.endpoint,
+      AWS_REGION: kms.region,
+      AWS_ACCESS_KEY_ID: "demo",
+      AWS_SECRET_ACCESS_KEY: "demo",
     },
-  );
+  }).catch(async (error: unknown) => {
+    await sweep();
+    throw error;
+  });
   const clients = new Map<CallerName, Clients>();
   return {
     simulators,
+    kms,
     service,
     tell,
     typedKeys: new Set(),

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OPERATORS_TITLE, operatorsRenewKeys } from "../demo/acts/operators.ts";
 import { searchEverywhere } from "../demo/acts/r05-never-shown.ts";
 import { expectThat } from "../demo/expectation.ts";
 import { searchDirectory, tracesOf } from "../demo/key-search.ts";
@@ -27,6 +28,11 @@ describe("the promises, against the real service over its real doors", () => {
   for (const { id, text } of PROMISES) {
     test(`${id}: ${text}`, () => tour.keep(id));
   }
+
+  test(`${OPERATORS_TITLE}: no route is refused while keys move to another KMS key and are rotated`, async () => {
+    await playAll();
+    await operatorsRenewKeys(stage);
+  });
 
   test("after all of it the grants, the charges and the balance agree to the nano-credit", async () => {
     await playAll();

@@ -6,11 +6,11 @@ import { expectRefused, expectSame, expectThat, present } from "../expectation.t
 import { listKeys } from "../keys.ts";
 import { callModel, expectBilledTo } from "../model-call.ts";
 import { ESTIMATE } from "../price-list.ts";
-import { HOST, type Stage } from "../stage.ts";
+import { AGENT, HOST, type Stage } from "../stage.ts";
 
 /** Another user, so that the story of the first goes on as it was. */
-const ACCOUNT = "lena";
-const AGENT = "runner";
+export const ONE_CLICK_ACCOUNT = "lena";
+const ACCOUNT = ONE_CLICK_ACCOUNT;
 const CALLBACK = "http://localhost:8788/settings/connected?tab=keys";
 const CLAUDE = "anthropic/claude-opus-4.8";
 const PLACED_MS = 3_600_000;

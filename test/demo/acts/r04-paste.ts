@@ -5,6 +5,9 @@ import { expectRefused, expectSame, expectThat } from "../expectation.ts";
 import { connectOwnKey, listKeys, makeKey, PROVIDER_NUMBERS, pasteKey } from "../keys.ts";
 import { ACCOUNT, type Stage } from "../stage.ts";
 
+/** Another user, who has a key of every provider. */
+export const SIX_KEYS_ACCOUNT = "rosa";
+
 const REJECTED = "INVALID_ARGUMENT KEY_REJECTED";
 
 /** Keys that cannot serve are caught while they are saved, and leave nothing behind; a good one is stored. */
@@ -47,11 +50,15 @@ async function tryAllProviders(stage: Stage): Promise<void> {
     simulator.revoke(dead);
     const pasted = pasteKey(stage, "settings", { account: "omar", provider, secret: dead });
     await expectRefused(`a revoked key of ${slug}`, REJECTED, pasted);
-    const live = await pasteKey(stage, "settings", { account: "rosa", provider, secret: makeKey(stage, slug) });
+    const live = await pasteKey(stage, "settings", {
+      account: SIX_KEYS_ACCOUNT,
+      provider,
+      secret: makeKey(stage, slug),
+    });
     expectSame(`the state of a live key of ${slug}`, live.state, KeyState.ACTIVE);
   }
   expectSame("the stored dead keys", await listKeys(stage, "omar"), []);
-  expectSame("the number of stored live keys", (await listKeys(stage, "rosa")).length, PROVIDERS.length);
+  expectSame("the number of stored live keys", (await listKeys(stage, SIX_KEYS_ACCOUNT)).length, PROVIDERS.length);
   stage.tell.step({
     who: "settings",
     asks: "the same at all six, for two other accounts",
