@@ -90,7 +90,7 @@ export function returnToGrant(set: WorkingSet, state: AccountState, grantId: str
 /** Makes overdraft good from whatever is available: while there is overdraft, nothing is available. */
 export function repayOverdraft(set: WorkingSet, state: AccountState, nowMs: number): void {
   for (const grant of state.grants) {
-    if (state.pool.overdraftNano === 0n) return;
+    if (state.pool.overdraftNano <= 0n) return;
     if (!isLive(grant, nowMs)) continue;
     const free = grant.remainingNano - grant.pinnedNano;
     const repaid = free < state.pool.overdraftNano ? free : state.pool.overdraftNano;

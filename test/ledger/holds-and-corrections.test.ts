@@ -203,6 +203,10 @@ test("overdraft that a later grant made good goes back to that grant when its ch
   expect(pool(NOW_MS)).toMatchObject({ overdraftNano: 0n, availableNano: 200n });
   reverse(1);
   expect(pool(NOW_MS)).toMatchObject({ overdraftNano: 0n, spentNano: 0n, availableNano: 1_500n });
+  expect(ledger.dump().grants.map(({ grantId, remainingNano }) => [grantId, remainingNano])).toEqual([
+    ["first", 1_000n],
+    ["later", 500n],
+  ]);
 });
 
 test("a voided grant gives nothing any more, but what was set aside of it stays the call's own", () => {

@@ -24,6 +24,7 @@ export function checkInvariants(dump: Dump, nowMs: number, before: readonly Char
     // 3 and 10: every prefix of the transfers is a ledger in which no grant is overdrawn; at its end stand the stored balances.
     const balances = new Map<string, bigint>();
     for (const transfer of transfers) {
+      expect(transfer.amountNano > 0n).toBe(true);
       balances.set(transfer.debit, (balances.get(transfer.debit) ?? 0n) + transfer.amountNano);
       balances.set(transfer.credit, (balances.get(transfer.credit) ?? 0n) - transfer.amountNano);
       for (const side of [transfer.debit, transfer.credit])

@@ -4,8 +4,11 @@ import Database from "better-sqlite3";
 const BUSY_TIMEOUT_MS = 5_000;
 /** The write-ahead log is cut back to this size after a checkpoint, in bytes. */
 const JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
-/** A checkpoint is tried whenever the write-ahead log holds this many pages (of 4 KiB). */
-const WAL_AUTOCHECKPOINT_PAGES = 4_000;
+/**
+ * A checkpoint is tried whenever the write-ahead log holds this many pages (of 4 KiB): 64 MiB. A batch of records of many accounts touches some thousand pages,
+ * and many of them again and again: the rarer the checkpoint, the more of those writes are one. To read that much log again after a crash takes a moment.
+ */
+const WAL_AUTOCHECKPOINT_PAGES = 16_000;
 /** Page cache of one connection, in KiB. */
 const CACHE_KIB = 64 * 1024;
 

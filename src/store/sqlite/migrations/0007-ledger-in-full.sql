@@ -42,7 +42,7 @@ SELECT account, hold_id, host, agent, call_id, route_id, model, price_version, i
 FROM hold;
 DROP TABLE hold;
 ALTER TABLE hold_in_full RENAME TO hold;
-CREATE INDEX hold_call ON hold (account, call_id, hold_id);
+CREATE INDEX hold_call ON hold (call_id, account, hold_id);
 CREATE INDEX hold_open_account ON hold (account) WHERE state = 'OPEN';
 CREATE INDEX hold_open_host ON hold (host, expire_ms) WHERE state = 'OPEN';
 
@@ -116,9 +116,10 @@ SELECT account, sequence, kind, usage_id, agent, payer, amount_nano, list_nano, 
 FROM charge;
 DROP TABLE charge;
 ALTER TABLE charge_in_full RENAME TO charge;
--- The ledger's own charges (estimates and reversals) have no usage id, and no attempt.
-CREATE UNIQUE INDEX charge_usage ON charge (account, kind, usage_id) WHERE usage_id <> '';
-CREATE UNIQUE INDEX charge_call ON charge (account, call_id, attempt) WHERE attempt > 0;
+-- The ledger's own charges (estimates and reversals) have no usage id, and no attempt. The callers' ids come first, since they are advised to be
+-- time-ordered: then new entries of all accounts stand together on the index's last page, where the account first would spread them over as many pages.
+CREATE UNIQUE INDEX charge_usage ON charge (usage_id, account, kind) WHERE usage_id <> '';
+CREATE UNIQUE INDEX charge_call ON charge (call_id, account, attempt) WHERE attempt > 0;
 CREATE UNIQUE INDEX charge_reversal ON charge (account, reverses) WHERE reverses > 0;
 
 -- Prices that were proposed. A draft is published at most once.
