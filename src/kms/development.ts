@@ -32,6 +32,8 @@ export interface DevelopmentKmsControl {
   pointAlias(alias: string, keyArn: string): void;
   /** How many requests arrived, for one operation or all. */
   calls(operation?: DevelopmentKmsOperation): number;
+  /** How many requests named this account in their encryption context, among the accounts of the last 10,000 requests. */
+  callsFor(account: string): number;
   /** Answers the next `times` requests (all, if absent) badly, until `heal`. */
   inject(fault: DevelopmentKmsFault, times?: number): void;
   heal(): void;
@@ -49,6 +51,7 @@ export interface DevelopmentKms {
 
 const BODY_MAX_BYTES = 64 * 1024;
 const CONNECTIONS_MAX = 256;
+const ACCOUNTS_KEPT_MAX = 10_000;
 const CONTENT_TYPE = "application/x-amz-json-1.1";
 
 /**
@@ -66,6 +69,7 @@ export async function startDevelopmentKms(options: DevelopmentKmsOptions = {}): 
   const save = () => file !== undefined && saveKeys(file, keys);
   const keyring = createDevelopmentKeyring(keys);
   const calls = new Map<DevelopmentKmsOperation, number>();
+  const accounts: string[] = [];
   let fault: DevelopmentKmsFault | undefined;
   let faultsLeft = 0;
 
@@ -84,6 +88,8 @@ export async function startDevelopmentKms(options: DevelopmentKmsOptions = {}): 
       const operation = operationOf(request);
       calls.set(operation, (calls.get(operation) ?? 0) + 1);
       const body = await readBody(request);
+      accounts.push(accountOf(body));
+      if (accounts.length > ACCOUNTS_KEPT_MAX) accounts.shift();
       const perform = () => performOperation(keyring, operation, body);
       const planned = takeFault();
       if (planned !== undefined) await answerBadly(planned, perform, response, send);
@@ -139,6 +145,7 @@ export async function startDevelopmentKms(options: DevelopmentKmsOptions = {}): 
         operation === undefined
           ? [...calls.values()].reduce((sum, count) => sum + count, 0)
           : (calls.get(operation) ?? 0),
+      callsFor: (account) => accounts.filter((named) => named === account).length,
       inject(planned, times = Number.POSITIVE_INFINITY) {
         fault = planned;
         faultsLeft = times;
@@ -185,4 +192,11 @@ async function readBody(request: IncomingMessage): Promise<Readonly<Record<strin
     // Falls through to the refusal that every other wrong body gets.
   }
   throw new DevelopmentKmsError("SerializationException");
+}
+
+/** The account that a request names in its encryption context; empty when it names none. */
+function accountOf(body: Readonly<Record<string, unknown>>): string {
+  const context = body["EncryptionContext"];
+  if (typeof context !== "object" || context === null || !("account" in context)) return "";
+  return String(context.account);
 }
