@@ -22,8 +22,9 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 export const ADMIN: Caller = { spiffeId: "spiffe://td.example/admin/one", role: "admin", name: "one" };
 
 /** A vault as the service wires it, on a real SQLite file and a memory KMS. `reopen` is a restart over the same file. */
-export async function openVault(path = temporaryDirectory().path, kms: MemoryKms = createMemoryKms()) {
-  const store = await openSqlite(join(path, "plori.db"), systemClock, silentLog);
+export async function openVault(directory = temporaryDirectory(), kms: MemoryKms = createMemoryKms()) {
+  const path = join(directory.path, "plori.db");
+  const store = await openSqlite(path, systemClock, silentLog);
   const sealer = createSealer({
     kms,
     store: store.dataKeys,
@@ -98,15 +99,16 @@ export async function openVault(path = temporaryDirectory().path, kms: MemoryKms
     async close(): Promise<void> {
       sealer.close();
       await store.close();
+      directory.remove();
     },
     /** Ends this one, does something to the file, and opens it again. */
     async reopen(tamper: (db: Database.Database) => void = () => {}) {
       sealer.close();
       await store.close();
-      const db = new Database(join(path, "plori.db"));
+      const db = new Database(path);
       tamper(db);
       db.close();
-      return await openVault(path, kms);
+      return await openVault(directory, kms);
     },
   };
 }

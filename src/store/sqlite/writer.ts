@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../base/clock.ts";
 import { PloriError, refuse } from "../../base/errors.ts";
@@ -14,6 +15,10 @@ const BATCHES_IN_FLIGHT_MAX = 2;
 const EAGER_BATCH = 16;
 /** Commands that may wait. Beyond it callers are told to come back rather than kept. */
 const QUEUE_MAX = 20_000;
+
+// Node strips the types of a thread's TypeScript with a WebAssembly module that all threads share, and V8 (of Node 24.21) can crash when it compiles a faster
+// import wrapper of it in one thread while another uses it. With this budget of calls no wrapper ever gets that far.
+setFlagsFromString("--wasm-wrapper-tiering-budget=1000000000");
 
 interface Waiting {
   readonly command: Batch["commands"][number];
