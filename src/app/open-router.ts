@@ -1,0 +1,31 @@
+import type { MintId } from "../base/ids.ts";
+import type { RouterDeps } from "../doors/rpc/router-handlers.ts";
+import { createKeyReports } from "../keyvault/key-reports.ts";
+import { CATALOGUE } from "../router/catalogue.ts";
+import { createKeyWatch } from "../router/key-watch.ts";
+import type { SqliteStore } from "../store/sqlite/open-sqlite.ts";
+import { createEndpoints } from "./endpoints.ts";
+import type { Ground } from "./ground.ts";
+import type { OpenVault } from "./open-vault.ts";
+
+/** Gathers what the router's RPCs need. */
+export function openRouter(
+  { config, clock, log }: Ground,
+  store: SqliteStore,
+  { keeper, opener }: OpenVault,
+  mintId: MintId,
+): RouterDeps {
+  return {
+    placements: store.placements,
+    keys: store.directory,
+    opener,
+    routes: store.routes,
+    reports: createKeyReports({ keeper, clock, log }),
+    keyWatch: createKeyWatch(),
+    releaseLog: store.releases,
+    endpointOf: createEndpoints(config.providerUrls),
+    catalogue: CATALOGUE,
+    clock,
+    mintId,
+  };
+}
