@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { ensureDevelopmentPki } from "../doors/development-pki.ts";
 import type { Handlers } from "../doors/handlers.ts";
 import { type Doors, openDoors } from "../doors/open-doors.ts";
-import { createResolveRouteCodec } from "../doors/rpc/resolve-route-codec.ts";
+import { createCodecs } from "../doors/rpc/codecs.ts";
 import type { TlsSource } from "../doors/tls-material.ts";
 import type { SqliteStore } from "../store/sqlite/open-sqlite.ts";
 import type { Ground } from "./ground.ts";
@@ -28,7 +28,7 @@ export async function openAllDoors(
     trustDomain: config.trustDomain,
     roleMap: config.roleMap,
     reflection: config.reflection,
-    codecs: { "plori.router.v1.RouterService/ResolveRoute": createResolveRouteCodec() },
+    codecs: createCodecs(),
     log,
     clock,
     observer: metrics,

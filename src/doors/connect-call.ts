@@ -1,9 +1,17 @@
-import type { Message } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Status } from "../gen/google/rpc/status_pb.ts";
 import type { Caller } from "../identity/roles.ts";
 import { ActiveUnary } from "./active-call.ts";
+import type { Codec } from "./grpc-call.ts";
+import { frameOf } from "./own-frame.ts";
 import type { UnaryRpc } from "./rpc.ts";
+
+/** How a call encodes its answer itself, and where it leaves it. */
+export interface OwnAnswer {
+  readonly messages: Codec;
+  readonly arrival: { frame: Buffer | undefined };
+}
 
 /** A unary call that came through the Connect door. Its message was parsed by connect-node; its answer is a promise. */
 export class ConnectCall extends ActiveUnary {
@@ -11,11 +19,13 @@ export class ConnectCall extends ActiveUnary {
   readonly answer: Promise<Message>;
   readonly #request: Message;
   readonly #gone: AbortSignal;
+  readonly #own: OwnAnswer | undefined;
   readonly #resolve: (response: Message) => void;
   readonly #reject: (error: ConnectError) => void;
 
-  constructor(rpc: UnaryRpc, caller: Caller, request: Message, context: HandlerContext) {
+  constructor(rpc: UnaryRpc, caller: Caller, request: Message, context: HandlerContext, own?: OwnAnswer) {
     super(rpc, caller);
+    this.#own = own;
     this.codec = isJson(context) ? "json" : "proto";
     this.#request = request;
     this.#gone = context.signal;
@@ -30,7 +40,15 @@ export class ConnectCall extends ActiveUnary {
   }
 
   override succeed(response: Message): void {
-    this.#resolve(response);
+    const { messages, arrival } = this.#own ?? {};
+    if (messages?.sent === undefined || arrival === undefined || this.codec === "json") {
+      this.#resolve(response);
+      return;
+    }
+    arrival.frame = frameOf(messages.encode(response));
+    messages.sent(response);
+    // connect-node gets an empty message to encode; the door sends the frame in its place.
+    this.#resolve(create(this.rpc.method.output));
   }
 
   override fail(status: Status): void {

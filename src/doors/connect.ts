@@ -14,7 +14,7 @@ import {
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -29,10 +29,13 @@ import { replaceParseError } from "./connect-parse-error.ts";
 import { ConnectStreamCall } from "./connect-stream-call.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { Door } from "./grpc.ts";
+import type { Codec } from "./grpc-call.ts";
 import type { Infrastructure } from "./grpc-infrastructure.ts";
+import { withOwnFrame } from "./own-frame.ts";
 import type { Peer } from "./peer.ts";
 import type { Rpc } from "./rpc.ts";
 import { openTlsListener, peerKey, type TlsListenerOptions } from "./tls-listener.ts";
+import { wipeableRequest, wipingTextDecoder } from "./wiped-request.ts";
 
 const STREAMS_PER_CONNECTION_MAX = 256;
 const HTTP1_IDLE_MAX_MS = 120_000;
@@ -44,6 +47,8 @@ export interface ConnectDoorOptions {
   readonly rpcs: readonly Rpc[];
   readonly dispatcher: Dispatcher;
   readonly infrastructure: Infrastructure;
+  /** Of the RPCs whose messages hold secrets, by full name. A codec that wipes what was sent also writes this door's answers; connect-node parses the requests. */
+  readonly codecs?: Readonly<Record<string, Codec>>;
 }
 
 /** What the door itself knows about a request, beside what connect-node tells. */
@@ -53,13 +58,18 @@ export interface Arrival {
   caller: Caller | undefined;
   /** Whether the answer is ours: the call was let in and parsed, or refused by us. Otherwise it is connect-node's own refusal. */
   isOurs: boolean;
+  /** The answer in an envelope, when the call encoded it itself. Wiped once it was sent. */
+  frame: Buffer | undefined;
 }
 
-const arrivalKey = createContextKey<Arrival>({ peer: undefined, caller: undefined, isOurs: false });
+/** connect-node decodes JSON with the decoder that stands in these options, although their type does not name it. Unknown fields are ignored by default, too. */
+const JSON_OPTIONS = { ignoreUnknownFields: true, textDecoder: wipingTextDecoder };
+
+const arrivalKey = createContextKey<Arrival>({ peer: undefined, caller: undefined, isOurs: false, frame: undefined });
 
 /** Opens the Connect door: Connect, gRPC and gRPC-Web through connect-node, over HTTP/2 and HTTP/1.1, behind a TLS listener of ours. */
 export async function openConnectDoor(options: ConnectDoorOptions): Promise<Door> {
-  const { dispatcher, rpcs } = options;
+  const { dispatcher, rpcs, codecs = {} } = options;
   const byName = new Map(rpcs.map((rpc) => [rpc.name, rpc]));
   const router = createConnectRouter({
     readMaxBytes: LIMITS.requestMaxBytes,
@@ -67,8 +77,9 @@ export async function openConnectDoor(options: ConnectDoorOptions): Promise<Door
     // Answers are not compressed: a secret beside text that a caller chose must not share a compressor with it.
     compressMinBytes: Number.MAX_SAFE_INTEGER,
     requestGate: (context) => admit(byName, dispatcher, context),
+    jsonOptions: JSON_OPTIONS,
   });
-  for (const rpc of rpcs) addRoute(router, rpc, dispatcher);
+  for (const rpc of rpcs) addRoute(router, rpc, dispatcher, codecs[rpc.name]);
   addInfrastructureRoutes(router, dispatcher, options.infrastructure, (context) => context.values.get(arrivalKey).peer);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
@@ -87,7 +98,7 @@ export async function openConnectDoor(options: ConnectDoorOptions): Promise<Door
       response.once("close", () => socket.setTimeout(HTTP1_IDLE_MAX_MS));
     }
     const key = peerKey(request.socket);
-    void answer(handler, request, response, key === undefined ? undefined : listener.peerOf(key), byName);
+    void answer(handler, request, response, key === undefined ? undefined : listener.peerOf(key), byName, codecs);
   };
   const sessions = new Set<ServerHttp2Session>();
   const http2Settings = { maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX };
@@ -168,7 +179,7 @@ function admit(byName: ReadonlyMap<string, Rpc>, dispatcher: Dispatcher, context
   }
 }
 
-function addRoute(router: ConnectRouter, rpc: Rpc, dispatcher: Dispatcher): void {
+function addRoute(router: ConnectRouter, rpc: Rpc, dispatcher: Dispatcher, messages: Codec | undefined): void {
   const enter = (context: HandlerContext): Caller => {
     const arrival = context.values.get(arrivalKey);
     arrival.isOurs = true;
@@ -177,7 +188,8 @@ function addRoute(router: ConnectRouter, rpc: Rpc, dispatcher: Dispatcher): void
   };
   if (rpc.kind === "unary") {
     router.rpc(rpc.method, (request, context) => {
-      const call = new ConnectCall(rpc, enter(context), request, context);
+      const own = messages === undefined ? undefined : { messages, arrival: context.values.get(arrivalKey) };
+      const call = new ConnectCall(rpc, enter(context), request, context, own);
       dispatcher.run(call, context.timeoutMs());
       return call.answer;
     });
@@ -196,17 +208,41 @@ async function answer(
   response: ServerResponse | Http2ServerResponse,
   peer: Peer | undefined,
   byName: ReadonlyMap<string, Rpc>,
+  codecs: Readonly<Record<string, Codec>>,
 ): Promise<void> {
-  const arrival: Arrival = { peer, caller: undefined, isOurs: false };
+  const arrival: Arrival = { peer, caller: undefined, isOurs: false, frame: undefined };
   try {
-    const values = createContextValues().set(arrivalKey, arrival);
-    const universal = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
-    if (universal.body === undefined) request.resume();
     const rpc = byName.get(`${handler.service.typeName}/${handler.method.name}`);
+    const values = createContextValues().set(arrivalKey, arrival);
+    const arrived = universalRequestFromNodeRequest(request, response, undefined, values);
+    const universal = await (rpc !== undefined && rpc.name in codecs
+      ? handleAndWipe(handler, arrived, arrival)
+      : handler(arrived));
+    if (universal.body === undefined) request.resume();
     const told = rpc === undefined ? universal : await replaceParseError(universal, arrival, rpc.method);
     await universalResponseToNodeResponse(told, response);
   } catch {
     // The other end is gone, or never was a well-formed request: there is nobody to tell.
     response.destroy();
+  }
+}
+
+/** Has a call handled whose messages hold secrets: the request is overwritten when it was answered, an answer of our own when it was sent. */
+async function handleAndWipe(
+  handler: UniversalHandler,
+  arrived: UniversalServerRequest,
+  arrival: Arrival,
+): Promise<UniversalServerResponse> {
+  const { request, wipe } = wipeableRequest(arrived);
+  try {
+    const universal = await handler(request);
+    const { frame } = arrival;
+    if (frame === undefined) return universal;
+    // The signal aborts when the exchange is over, however it ended.
+    if (request.signal.aborted) frame.fill(0);
+    else request.signal.addEventListener("abort", () => frame.fill(0), { once: true });
+    return withOwnFrame(universal, frame);
+  } finally {
+    wipe();
   }
 }

@@ -5,6 +5,7 @@ import { type Status, StatusSchema } from "../gen/google/rpc/status_pb.ts";
 import type { Caller } from "../identity/roles.ts";
 import { ActiveUnary } from "./active-call.ts";
 import type { UnaryRpc } from "./rpc.ts";
+import { watchCopy } from "./watch-copy.ts";
 
 /**
  * How one method's messages are read and written. `decode` may throw anything when the bytes do not parse. What `encode` returns is copied before control comes back
@@ -54,8 +55,16 @@ export class GrpcCall extends ActiveUnary {
   }
 
   override succeed(response: Message): void {
-    this.#answer(null, this.#messages.encode(response));
-    this.#messages.sent?.(response);
+    const bytes = this.#messages.encode(response);
+    if (this.#messages.sent === undefined) {
+      this.#answer(null, bytes);
+      return;
+    }
+    const frame = watchCopy(bytes);
+    this.#answer(null, bytes);
+    this.#messages.sent(response);
+    // grpc-js says "cancelled" when a call is over, however it ended: by then its frame was encrypted, or nobody waits for it any more.
+    this.#call.once("cancelled", frame.wipe);
   }
 
   override fail(status: Status): void {

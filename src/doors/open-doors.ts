@@ -52,7 +52,7 @@ export interface DoorsOptions {
   readonly metrics: MetricsSource;
   /** Server reflection; on unless false. */
   readonly reflection?: boolean;
-  /** Faster codecs of the gRPC door, by the RPC's full name. */
+  /** Codecs in place of the generated ones, by the RPC's full name: faster ones, and of messages that hold secrets. */
   readonly codecs?: Readonly<Record<string, Codec>>;
   readonly table?: RpcTable;
   readonly limits?: DoorLimits;
@@ -112,7 +112,11 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
       ...(codecs === undefined ? {} : { codecs }),
     });
     opened.push(grpc);
-    const connect = await openConnectDoor({ ...shared, listener: { ...listener, ...options.connect } });
+    const connect = await openConnectDoor({
+      ...shared,
+      listener: { ...listener, ...options.connect },
+      ...(codecs === undefined ? {} : { codecs }),
+    });
     opened.push(connect);
 
     let draining: Promise<void> | undefined;

@@ -68,8 +68,18 @@ function probeHeaders({ auth, headers }: ProviderDescriptor, secret: Secret): Re
     ...headers,
     accept: "application/json",
     "user-agent": "plori-byok",
-    [auth.header]: `${auth.prefix}${secret.reveal().toString("latin1")}`,
+    [auth.header]: headerValue(auth.prefix, secret),
   };
+}
+
+/** Put together as bytes, so that there is one string with the key in it and not two. */
+function headerValue(prefix: string, secret: Secret): string {
+  const bytes = Buffer.allocUnsafeSlow(prefix.length + secret.byteLength);
+  bytes.write(prefix, "latin1");
+  bytes.set(secret.reveal(), prefix.length);
+  const value = bytes.toString("latin1");
+  bytes.fill(0);
+  return value;
 }
 
 /** Visible ASCII only; fetch would refuse anything else with an error that quotes it, or send it changed. */
