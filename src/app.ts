@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { createClosers } from "./app/closers.ts";
+import { firstAnswer } from "./app/first-answer.ts";
 import type { Ground } from "./app/ground.ts";
 import { openAllDoors } from "./app/open-all-doors.ts";
 import { openLedger } from "./app/open-ledger.ts";
@@ -64,6 +65,7 @@ async function openFloors(ground: Ground): Promise<App> {
     router: createRouterHandlers(router),
     ledger: createLedgerHandlers(ledger),
   };
+  await firstAnswer(sealing.kmsWatch);
   const doors = await openAllDoors(ground, store, sealing, handlers, createServiceMetrics({ store, sealing, vault }));
   closers.add(() => doors.close());
   await store.writer.submit("appendAudit", [serviceStarted(config, clock)]);

@@ -9,6 +9,8 @@ const LAST_RETRY_MS = 10_000;
 export interface KmsWatch {
   /** Why the service is not ready; empty once every key answered and the canary opened. */
   reasons(): readonly string[];
+  /** Resolves once every key answered and the canary opened: when the service is ready for the first time. */
+  readonly usable: Promise<void>;
   /** Rejects when the KMS says that a key may not be used, or the keys are not this installation's: a wrong key, region, account or environment. The process should end. */
   readonly wrongKey: Promise<never>;
   /**
@@ -21,18 +23,22 @@ export interface KmsWatch {
   stop(): void;
 }
 
+/** The installation whose keys the KMS has to open. */
+export interface WatchedInstallation {
+  /** What is wrong with the keys for this installation; undefined when nothing is. Throws while nobody answers. */
+  findMistake(): Promise<string | undefined>;
+  /** Which KMS key and environment it was sealed with, without asking the KMS; undefined before its first start. */
+  describe(): Promise<string | undefined>;
+}
+
 /**
- * Asks for every configured KMS key once, until each answered, and then whether they are this installation's (`findMistake` says what is wrong, or
- * throws while nobody answers). A KMS that is away at the start keeps the service live but not ready; only one that answers "no" ends it.
+ * Asks for every configured KMS key once, until each answered, and then whether they are this installation's. A KMS that is away at the start keeps the
+ * service live but not ready; only one that answers "no" ends it.
  */
-export function watchKms(
-  kms: Kms,
-  keyIds: readonly string[],
-  log: Log,
-  findMistake: () => Promise<string | undefined>,
-): KmsWatch {
+export function watchKms(kms: Kms, keyIds: readonly string[], log: Log, installation: WatchedInstallation): KmsWatch {
   const waiting = new Set(keyIds);
   const trusted = new Set<string>();
+  const usable = Promise.withResolvers<void>();
   const wrongKey = Promise.withResolvers<never>();
   wrongKey.promise.catch(() => {});
   let timer: NodeJS.Timeout | undefined;
@@ -42,15 +48,27 @@ export function watchKms(
   /** Whether the keys open what this database holds. The keys may be fine and still be another installation's. */
   async function checkInstallation(): Promise<void> {
     try {
-      const mistake = await findMistake();
+      const mistake = await installation.findMistake();
       isInstallationChecked = mistake === undefined;
-      if (mistake === undefined) return;
+      if (mistake === undefined) {
+        usable.resolve();
+        return;
+      }
       log.error("the installation's canary does not open", { reason: mistake });
       wrongKey.reject(new Error(mistake));
       stopped = true;
     } catch (error) {
       if (!stopped) log.warn("the installation's canary cannot be opened yet; not ready until it is", { err: error });
     }
+  }
+
+  async function refuseKey(keyId: string, errorName: string): Promise<void> {
+    log.error("KMS key is not usable", { keyId, reason: errorName });
+    // What was expected helps to find the wrong setting; that it cannot be read is not what is wrong.
+    const expected = await installation.describe().catch(() => undefined);
+    const advice = "check PLORI_KMS_KEY_IDS, the AWS region and account, and the key's policy and state";
+    const reason = `KMS key ${keyId} may not be used (${errorName}): ${advice}`;
+    wrongKey.reject(new Error(expected === undefined ? reason : `${reason}; ${expected}`));
   }
 
   async function ask(delayMs: number): Promise<void> {
@@ -62,9 +80,7 @@ export function watchKms(
         log.info("KMS key is usable", { keyId, keyArn });
       } catch (error) {
         if (error instanceof KmsError && error.failure === "denied") {
-          const reason = `KMS key ${keyId} may not be used (${error.errorName}): check PLORI_KMS_KEY_IDS, the AWS region and account, and the key's policy and state`;
-          log.error("KMS key is not usable", { keyId, reason: error.errorName });
-          wrongKey.reject(new Error(reason));
+          await refuseKey(keyId, error.errorName);
           return;
         }
         log.warn("KMS does not answer; not ready until it does", { keyId, err: error });
@@ -81,6 +97,7 @@ export function watchKms(
       ...[...waiting].map((keyId) => `KMS key ${keyId} has not answered yet`),
       ...(waiting.size === 0 && !isInstallationChecked ? ["the installation's canary was not opened yet"] : []),
     ],
+    usable: usable.promise,
     wrongKey: wrongKey.promise,
     isTrusted: (keyArn) =>
       usableKmsKey(keyArn, [...trusted, ...keyIds]) !== undefined ||

@@ -1,5 +1,5 @@
 import { createHeadKeeper, type HeadKeeper } from "../keyvault/heads/head-keeper.ts";
-import { environmentMistake, installationMistake } from "../keyvault/installation.ts";
+import { describeInstallation, environmentMistake, installationMistake } from "../keyvault/installation.ts";
 import type { Kms } from "../kms/kms.ts";
 import { createSealer, RECORDS_KEY_ID } from "../seal/create-sealer.ts";
 import type { SqliteStore } from "../store/sqlite/open-sqlite.ts";
@@ -23,7 +23,10 @@ export async function openSealing({ config, clock, log, closers }: Ground, store
   const { environment } = config;
   const mistake = await environmentMistake({ installation: store.installation, environment });
   if (mistake !== undefined) throw new Error(mistake);
-  const kmsWatch = watchKms(kms, keyIds, log, () => installationMistake(installationDeps));
+  const kmsWatch = watchKms(kms, keyIds, log, {
+    findMistake: () => installationMistake(installationDeps),
+    describe: () => describeInstallation(store),
+  });
   closers.add(() => kmsWatch.stop());
   const isTrustedKmsKey = kmsWatch.isTrusted;
   const sealer = createSealer({

@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { invariant, PloriError } from "../base/errors.ts";
 import { PLATFORM_ACCOUNT } from "../base/provider.ts";
 import type { AccountMacs } from "../seal/account-mac.ts";
-import type { DataKeyStore } from "../seal/ports.ts";
+import type { DataKeyStore, WrappedDataKey } from "../seal/ports.ts";
 
 const CANARY_BYTES = canonicalBytes(["plori/canary/v1"]);
 
@@ -46,6 +46,18 @@ export async function environmentMistake({
   return `this database belongs to the environment "${canary.environment}", but PLORI_ENVIRONMENT says "${environment}": nothing in it would open`;
 }
 
+/** Which KMS key (its ARN holds Region and account) and environment the installation was sealed with, without asking KMS; undefined before its first start. */
+export async function describeInstallation({
+  installation,
+  dataKeys,
+}: Pick<InstallationDeps, "installation" | "dataKeys">): Promise<string | undefined> {
+  const canary = await installation.canary();
+  if (canary === undefined) return undefined;
+  const { environment, dataKeyId, dataKeyVersion } = canary;
+  const dataKey = await dataKeys.find({ account: PLATFORM_ACCOUNT, dataKeyId, dataKeyVersion });
+  return dataKey === undefined ? undefined : `${wrappedBy(dataKey)} in the environment "${environment}"`;
+}
+
 /**
  * Opens the installation's canary, or makes it at the first start. Returns what is wrong, with what was expected; undefined when all is right. Throws
  * KMS_UNAVAILABLE while nothing can be said.
@@ -58,9 +70,8 @@ export async function installationMistake(deps: InstallationDeps): Promise<strin
   const dataKey = await deps.dataKeys.find({ account: PLATFORM_ACCOUNT, dataKeyId, dataKeyVersion });
   if (dataKey === undefined)
     return "the data key of this installation's canary is not in the database: is it restored whole?";
-  const { kmsKeyArn } = dataKey;
-  const expected = `this installation's keys are wrapped by the KMS key ${kmsKeyArn}`;
-  if (!deps.isTrustedKmsKey(kmsKeyArn)) return `${expected}, which PLORI_KMS_KEY_IDS does not name`;
+  const expected = wrappedBy(dataKey);
+  if (!deps.isTrustedKmsKey(dataKey.kmsKeyArn)) return `${expected}, which PLORI_KMS_KEY_IDS does not name`;
   try {
     const holds = await deps.macs.verifyMac(
       PLATFORM_ACCOUNT,
@@ -76,6 +87,10 @@ export async function installationMistake(deps: InstallationDeps): Promise<strin
       return `${expected} in the environment "${canary.environment}", but it does not open them`;
     throw error;
   }
+}
+
+function wrappedBy({ kmsKeyArn }: Pick<WrappedDataKey, "kmsKeyArn">): string {
+  return `this installation's keys are wrapped by the KMS key ${kmsKeyArn}`;
 }
 
 async function makeCanary(deps: InstallationDeps): Promise<Canary> {

@@ -31,6 +31,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Expects that the process ends with a failure that says all this, and that no door was opened. */
+async function refusesToStart(keyIds: readonly string[], ...said: readonly string[]): Promise<void> {
+  const failure = await bench.start(keyIds).then(
+    () => "it served",
+    (error: unknown) => String(error),
+  );
+  expect(failure).toContain("it ended with 1");
+  expect(failure).not.toContain('"msg":"serving"');
+  for (const words of said) expect(failure).toContain(words);
+}
+
 async function sealOnce(): Promise<void> {
   const service = await bench.start();
   await ready(service);
@@ -46,9 +57,42 @@ test("a database of another environment is not served, and the message names bot
 
 test("KMS keys that are not this installation's end the process, and the message names the one that was expected", async () => {
   await sealOnce();
-  const service = await bench.start([bench.secondArn]);
+  await refusesToStart(
+    [bench.secondArn],
+    `wrapped by the KMS key ${bench.firstArn}, which PLORI_KMS_KEY_IDS does not name`,
+  );
+});
+
+test("a KMS key of another Region ends the process before a door opens, and the message names key, Region and environment that were expected", async () => {
+  await sealOnce();
+  const elsewhere = bench.firstArn.replace(bench.kms.region, "us-gov-west-1");
+  expect(elsewhere).not.toBe(bench.firstArn);
+  const expected = `wrapped by the KMS key ${bench.firstArn} in the environment "development"`;
+  await refusesToStart([elsewhere], `KMS key ${elsewhere} may not be used (NotFoundException)`, expected);
+});
+
+test("a KMS key that was disabled ends the process before a door opens, and the message names what was expected", async () => {
+  await sealOnce();
+  bench.kms.control.setState(bench.firstArn, "Disabled");
+  const expected = `wrapped by the KMS key ${bench.firstArn} in the environment "development"`;
+  await refusesToStart([bench.firstArn], `KMS key ${bench.firstArn} may not be used (DisabledException)`, expected);
+});
+
+test("a KMS that takes its time to say no is waited for: no door opens meanwhile", async () => {
+  await sealOnce();
+  bench.kms.control.inject({ kind: "delay", ms: 500 });
+  await refusesToStart([bench.secondArn], `${bench.firstArn}, which PLORI_KMS_KEY_IDS does not name`);
+});
+
+test("a KMS that answers only once the doors are open, and says no, ends the process with what was expected", async () => {
+  await sealOnce();
+  bench.kms.control.inject({ kind: "reset" });
+  const service = await bench.start();
+  expect((await fetch(`http://127.0.0.1:${service.opsPort}/readyz`)).status).toBe(503);
+  bench.kms.control.setState(bench.firstArn, "Disabled");
+  bench.kms.control.heal();
   expect(await exitOf(service)).toBe(1);
-  expect(service.output()).toContain(`wrapped by the KMS key ${bench.firstArn}, which PLORI_KMS_KEY_IDS does not name`);
+  expect(service.output()).toContain(`wrapped by the KMS key ${bench.firstArn} in the environment`);
 });
 
 test("a rotation of the platform's own data key leaves the canary as it is", async () => {
@@ -67,9 +111,7 @@ test("an environment that was renamed in the database does not open what another
       "UPDATE installation SET value = CAST(replace(CAST(value AS TEXT), 'development', 'staging') AS BLOB) WHERE name = 'canary'",
     ),
   );
-  const service = await bench.start(undefined, { env: { PLORI_ENVIRONMENT: "staging" } });
-  expect(await exitOf(service)).toBe(1);
-  expect(service.output()).toContain(bench.firstArn);
+  await expect(bench.start(undefined, { env: { PLORI_ENVIRONMENT: "staging" } })).rejects.toThrow(bench.firstArn);
 });
 
 test("a KMS that is away at the start leaves the service live and not ready, until it answers", async () => {
