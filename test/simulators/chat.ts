@@ -45,6 +45,7 @@ export function completionBody(spec: ProviderSpec, request: ChatRequest, tokens:
   const message = { role: "assistant", content: words.join(" "), refusal: null };
   return {
     ...headOf(spec, request, "chat.completion"),
+    ...spec.completionFields,
     choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason }],
     usage: spec.usage(tokens),
   };

@@ -35,6 +35,8 @@ export interface ProviderSpec {
   usage(tokens: CallTokens): Readonly<Record<string, unknown>>;
   /** Begins the id of a completion. */
   readonly idPrefix: string;
+  /** Fields that the provider adds to every whole completion; its own SDK may insist on them. */
+  readonly completionFields?: Readonly<Record<string, unknown>>;
   /** Fields that the provider adds to the last chunk of every stream, asked for or not. */
   readonly lastChunk?: (usage: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
   /** Whether streams always end with usage. */

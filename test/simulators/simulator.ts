@@ -31,6 +31,7 @@ export interface ProviderSimulator extends KeyRing {
   readonly requests: readonly LoggedRequest[];
   /** The provider's one click. Throws when it has none. */
   readonly consent: Consent;
+  readonly models: readonly string[];
   setModels(models: readonly string[]): void;
   setFault(fault: Fault | undefined, scope?: FaultScope): void;
   /** Every answer waits so long, in milliseconds. */
@@ -65,6 +66,9 @@ export async function startSimulator(spec: ProviderSpec, port = 0): Promise<Prov
     get consent() {
       if (consent === undefined) throw new Error(`${spec.provider} has no one click`);
       return consent;
+    },
+    get models() {
+      return state.models;
     },
     setModels(models) {
       state.models = models;

@@ -59,10 +59,17 @@ export const OPENROUTER_SPEC: ProviderSpec = {
   },
   unknownModel: (model) => failure(400, `${model} is not a valid model ID`),
   usage: (tokens) => {
+    const promptCost = costTicksOf({ ...tokens, output: 0, reasoning: 0 }) / 1e10;
     const cost = costTicksOf(tokens) / 1e10;
-    return { ...openAiUsage(tokens), cost, is_byok: false, cost_details: { upstream_inference_cost: null } };
+    const cost_details = {
+      upstream_inference_cost: null,
+      upstream_inference_prompt_cost: promptCost,
+      upstream_inference_completions_cost: cost - promptCost,
+    };
+    return { ...openAiUsage(tokens), cost, is_byok: false, cost_details };
   },
   idPrefix: "gen-",
+  completionFields: { system_fingerprint: null },
   alwaysStreamsUsage: true,
   oneClick: createOpenRouterConsent,
 };
