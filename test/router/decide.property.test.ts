@@ -130,6 +130,20 @@ test("removing a key never makes the call dearer unless that key was the one tha
   );
 });
 
+test("when credits pay, the reply says of every provider that serves the model why no key of the account's did", () => {
+  fc.assert(
+    fc.property(names, keySets, policies, (name, keys, policy) => {
+      const decision = decideOn(name, keys, { platformKeys: EVERY_PLATFORM_KEY, policy });
+      if (decision.kind !== "route" || decision.payer !== "HOSTED") return;
+      for (const provider of Object.keys(decision.model?.ids ?? {})) {
+        const held = keys.some((key) => key.provider === provider);
+        const told = decision.candidates.find((c) => c.payer === "BYOK" && c.provider === provider);
+        expect(told?.reason).toMatch(held ? /^KEY_/ : /^NO_KEY$/);
+      }
+    }),
+  );
+});
+
 test("the id that is sent is the name itself, a catalogue id of the same model, or the name without its first party", () => {
   fc.assert(
     fc.property(names, keySets, policies, pins, (name, keys, policy, pin) => {
