@@ -1,11 +1,13 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
-import type { startProviderSimulators } from "../simulators/start.ts";
+import type { ProviderSimulators } from "../simulators/start.ts";
 import type { ServiceProcess } from "../support/service-process.ts";
 
 const PLACED_MS = 12 * 3_600_000;
 const AT_ONCE = 50;
 const PLACEMENTS_PER_CALL = 500;
+
+type Simulators = Pick<ProviderSimulators, "openai">;
 
 /** Accounts with an agent on agent-host-1 and plenty of credits; those of `byok` have an OpenAI key too. */
 export interface Prepared {
@@ -13,43 +15,55 @@ export interface Prepared {
   readonly hosted: readonly string[];
 }
 
+/** Account ids that sort in the order of their numbers. */
+export function accountsNamed(kind: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_none, i) => `${kind}-${i.toString().padStart(5, "0")}`);
+}
+
 /** Makes the accounts that the loads use: the hot set. */
-export async function prepare(
-  service: ServiceProcess,
-  simulators: Awaited<ReturnType<typeof startProviderSimulators>>,
-  count: number,
-): Promise<Prepared> {
-  const named = (kind: string): string[] =>
-    Array.from({ length: count }, (_none, i) => `${kind}-${i.toString().padStart(5, "0")}`);
-  const byok = named("byok");
-  const hosted = named("hosted");
-  const settings = service.as("settings");
+export async function prepare(service: ServiceProcess, simulators: Simulators, count: number): Promise<Prepared> {
+  const byok = accountsNamed("byok", count);
+  const hosted = accountsNamed("hosted", count);
   const billing = service.as("billing");
-  const scheduler = service.as("scheduler");
-  const admin = service.as("admin");
-  await admin.keyVault.connectKey({
+  await service.as("admin").keyVault.connectKey({
     account: "platform",
     provider: Provider.OPENAI,
     secret: simulators.openai.mintKey(),
   });
-  await inParallel(byok, (account) =>
-    settings.keyVault.connectKey({ account, provider: Provider.OPENAI, secret: simulators.openai.mintKey() }),
-  );
+  await connectKeys(service, simulators, byok);
   await inParallel([...hosted, ...byok], (account) =>
     billing.ledger.grantCredits({ account, amount: { units: 1_000_000n } }),
   );
+  await placeAgents(service, [...byok, ...hosted]);
+  return { byok, hosted };
+}
+
+/** Connects an OpenAI key of its own for every account. */
+export async function connectKeys(
+  service: ServiceProcess,
+  simulators: Simulators,
+  accounts: readonly string[],
+): Promise<void> {
+  const { keyVault } = service.as("settings");
+  await inParallel(accounts, (account) =>
+    keyVault.connectKey({ account, provider: Provider.OPENAI, secret: simulators.openai.mintKey() }),
+  );
+}
+
+/** Places an agent of every account on agent-host-1. */
+export async function placeAgents(service: ServiceProcess, accounts: readonly string[]): Promise<void> {
   const expireTime = timestampFromMs(Date.now() + PLACED_MS);
-  const placements = [...byok, ...hosted].map((account) => ({
+  const placements = accounts.map((account) => ({
     account,
     agent: `agent-of-${account}`,
     host: "agent-host-1",
     generation: 1n,
     expireTime,
   }));
+  const { router } = service.as("scheduler");
   for (let at = 0; at < placements.length; at += PLACEMENTS_PER_CALL) {
-    await scheduler.router.placeAgents({ placements: placements.slice(at, at + PLACEMENTS_PER_CALL) });
+    await router.placeAgents({ placements: placements.slice(at, at + PLACEMENTS_PER_CALL) });
   }
-  return { byok, hosted };
 }
 
 /** A BYOK route of every account, to record usage against. */

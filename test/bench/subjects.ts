@@ -1,0 +1,8 @@
+import { BATCH } from "./batch.ts";
+import type { Subject } from "./bench.ts";
+import { PAIR } from "./pair.ts";
+import { RECORD } from "./record.ts";
+import { RESOLVE } from "./resolve.ts";
+
+/** Everything that can be measured, in the order of a run. */
+export const SUBJECTS: readonly Subject[] = [RESOLVE, PAIR, RECORD, BATCH];
