@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { createClosers } from "./app/closers.ts";
 import { firstAnswer } from "./app/first-answer.ts";
 import type { Ground } from "./app/ground.ts";
+import { openLeases } from "./app/leases.ts";
 import { openAllDoors } from "./app/open-all-doors.ts";
 import { openLedger } from "./app/open-ledger.ts";
 import { openRouter } from "./app/open-router.ts";
@@ -58,7 +59,8 @@ async function openFloors(ground: Ground): Promise<App> {
   const sealing = await openSealing(ground, store);
   const vault = openVault(ground, store, sealing);
   const mintId = createIdMinter(clock);
-  const router = openRouter(ground, store, vault, mintId);
+  const leases = openLeases(ground, store);
+  const router = { ...openRouter(ground, store, vault, mintId), ...leases.deps };
   const ledger = await openLedger(ground, store, mintId);
   const handlers = {
     keyVault: createKeyVaultHandlers(vault.deps),

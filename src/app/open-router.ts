@@ -1,4 +1,5 @@
 import type { MintId } from "../base/ids.ts";
+import type { RevocationDeps } from "../doors/rpc/revocation-handlers.ts";
 import type { RouterDeps } from "../doors/rpc/router-handlers.ts";
 import { createKeyReports } from "../keyvault/key-reports.ts";
 import { CATALOGUE } from "../router/catalogue.ts";
@@ -14,7 +15,7 @@ export function openRouter(
   store: SqliteStore,
   { keeper, opener }: OpenVault,
   mintId: MintId,
-): RouterDeps {
+): Omit<RouterDeps, keyof RevocationDeps> {
   return {
     placements: store.placements,
     keys: store.directory,

@@ -28,6 +28,13 @@ export const LIMITS = {
   /** The most byte-seconds in one record: 9·10^18, a hundred TiB for a day; 64 bits hold no more. */
   byteSecondsMax: 9_000_000_000_000_000_000n,
   byokReuseMs: 5 * 60_000,
+  /** How far behind a host's clock may be before it uses a lease that has ended. */
+  leaseSkewMs: 60_000,
+  /** How long a stream of revocations is silent at most. */
+  revocationsHeartbeatMs: 5_000,
+  /** Revocations in one message. */
+  revocationsPerMessageMax: 500,
+  resumeTokenMaxChars: 128,
   holdMs: 15 * 60_000,
   /** However often it is extended. */
   holdLifeMaxMs: 4 * 3_600_000,

@@ -37,6 +37,7 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.router.v1.RouterService/ExplainRoute", ["settings", "auditor", "admin"]],
   ["plori.router.v1.RouterService/PlaceAgents", ["scheduler", "admin"]],
   ["plori.router.v1.RouterService/RemoveAgents", ["scheduler", "admin"]],
+  ["plori.router.v1.RouterService/WatchRevocations", ["agent-host"]],
 
   ["plori.ledger.v1.LedgerService/GrantCredits", ["billing", "admin"]],
   ["plori.ledger.v1.LedgerService/RecordUsage", ["agent-host", "recorder"]],

@@ -26,6 +26,7 @@ import type {
   RoutableKey,
 } from "./ports.ts";
 import { routeRefusalError } from "./refusal-message.ts";
+import type { RevocationNews } from "./revocation-ports.ts";
 import type { Route } from "./route.ts";
 
 /** What resolving a route needs. */
@@ -34,6 +35,7 @@ export interface ResolveRouteDeps {
   readonly keys: KeyDirectory;
   readonly opener: CredentialOpener;
   readonly releaseLog: ReleaseLog;
+  readonly revocationNews: Pick<RevocationNews, "mark">;
   readonly endpointOf: EndpointOf;
   readonly keyWatch: KeyWatch;
   readonly catalogue: Catalogue;
@@ -62,11 +64,12 @@ export interface ResolveRouteInput {
 export async function resolveRoute(deps: ResolveRouteDeps, input: ResolveRouteInput, caller: Caller): Promise<Route> {
   const wanted = checkInput(input);
   const nowMs = deps.clock.nowMs();
+  const mark = deps.revocationNews.mark(caller.name);
   const check = await checkPlacement(deps.placements, input, caller, nowMs);
   if (check.kind === "not-placed") throw denied(deps, input, caller, nowMs);
   const decision = await decideWith(deps, input, wanted, caller, nowMs);
   try {
-    return await releaseWith(deps, input, caller, check.placement, decision, nowMs);
+    return await releaseWith(deps, input, caller, check.placement, decision, nowMs, mark);
   } catch (error) {
     // No call was made, so the next one may try the key.
     const { key } = decision;
@@ -82,14 +85,17 @@ async function releaseWith(
   placement: Placement,
   decision: RouteDecision<RoutableKey>,
   nowMs: number,
+  mark: number,
 ): Promise<Route> {
   const { key } = decision;
   const credential = deps.opener.openWarm(key) ?? (await deps.opener.open(key));
   try {
     const release = describeRelease(deps, input, caller, placement, decision, nowMs);
     const released = await deps.releaseLog.release(release);
+    // A revocation that was committed since the decision may be about this very route and have gone out already: then it is no lease, but serves its one call.
+    const isLease = release.reuseUntilMs > release.timeMs && deps.revocationNews.mark(caller.name) === mark;
     return {
-      ...describeRoute(deps, decision, release, released),
+      ...describeRoute(deps, decision, release, released, isLease),
       credential,
     };
   } catch (error) {
@@ -193,6 +199,7 @@ function describeRoute(
   { key, payer, provider, upstreamModel, reason, candidates }: RouteDecision<RoutableKey>,
   release: Release,
   { hold, priceVersion }: Released,
+  isLease: boolean,
 ): Omit<Route, "credential"> {
   const { baseUrl, credentialHeader, credentialPrefix, headers } = deps.endpointOf(provider);
   const common = {
@@ -214,7 +221,7 @@ function describeRoute(
       ...common,
       keyName: keyName(key.account, key.keyId),
       maxOutputTokens: 0n,
-      ...(release.reuseUntilMs > release.timeMs ? { reuseUntilMs: release.reuseUntilMs } : {}),
+      ...(isLease ? { reuseUntilMs: release.reuseUntilMs } : {}),
     };
   }
   invariant(hold !== undefined, "a hosted release comes with a hold");

@@ -10,6 +10,7 @@ const existing = [...SERVICES, Health, ServerReflection, ServerReflectionAlpha].
   service.methods.map((method) => `${service.typeName}/${method.name}`),
 );
 const REPORT = "plori.router.v1.RouterService/ReportOutcome";
+const WATCH = "plori.router.v1.RouterService/WatchRevocations";
 const RESOLVE = "plori.router.v1.RouterService/ResolveRoute";
 
 test("every RPC that exists stands in the table, and nothing else", () => {
@@ -29,12 +30,12 @@ test("only an agent host may ask for a credential", () => {
   expect(RPC_TABLE.get(RESOLVE)).toEqual(["agent-host"]);
 });
 
-test("an agent host may do nothing but ask for routes, report on them and record usage", () => {
+test("an agent host may do nothing but ask for routes, report on them, hear of their end and record usage", () => {
   const may = [...RPC_TABLE].filter(
     ([, allowed]) => allowed !== "any valid identity" && allowed.includes("agent-host"),
   );
   const ledger = ["RecordUsage", "ExtendHold", "ReleaseHold"].map((name) => `plori.ledger.v1.LedgerService/${name}`);
-  expect(may.map(([rpc]) => rpc)).toEqual([RESOLVE, REPORT, ...ledger]);
+  expect(may.map(([rpc]) => rpc)).toEqual([RESOLVE, REPORT, WATCH, ...ledger]);
 });
 
 test("an auditor may change nothing", () => {

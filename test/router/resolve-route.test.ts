@@ -87,6 +87,7 @@ function openRouter(changes: Partial<ResolveRouteDeps> = {}) {
     }),
     catalogue: CATALOGUE,
     keyWatch: createKeyWatch(),
+    revocationNews: { mark: () => 0 },
     clock,
     mintId: createIdMinter(clock),
     ...changes,

@@ -48,6 +48,7 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       reportOutcome: notUnderTest,
       placeAgents: notUnderTest,
       removeAgents: notUnderTest,
+      watchRevocations: notStreamedUnderTest,
       ...some.router,
     },
     ledger: {

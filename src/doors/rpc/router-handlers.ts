@@ -19,16 +19,23 @@ import { type ResolveRouteDeps, resolveRoute } from "../../router/resolve-route.
 import type { ServiceHandlers } from "../handlers.ts";
 import { candidateMessage } from "./candidate-message.ts";
 import { readReport, reportedFields } from "./report-message.ts";
+import { createRevocationHandlers, type RevocationDeps } from "./revocation-handlers.ts";
 import { routeMessage } from "./route-message.ts";
 import { fromTimestamp, toTimestamp } from "./times.ts";
 import { payerNumber, providerNumber, readProvider } from "./words.ts";
 
 /** What the router's verbs need together. */
-export type RouterDeps = ResolveRouteDeps & ExplainRouteDeps & PlaceAgentsDeps & RemoveAgentsDeps & ReportOutcomeDeps;
+export type RouterDeps = ResolveRouteDeps &
+  ExplainRouteDeps &
+  PlaceAgentsDeps &
+  RemoveAgentsDeps &
+  ReportOutcomeDeps &
+  RevocationDeps;
 
 /** The router's RPCs: messages in, verbs called, messages out. */
 export function createRouterHandlers(deps: RouterDeps): ServiceHandlers<typeof RouterService> {
   return {
+    ...createRevocationHandlers(deps),
     async resolveRoute({ account, agent, model, provider, callId, estimate }, { caller, codec }) {
       if (codec === "json") throw jsonRefused();
       const pin = readPin(provider);

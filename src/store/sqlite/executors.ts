@@ -17,6 +17,7 @@ import { deferKeyProbe, setKeyState } from "./writes/key-states.ts";
 import { deleteKey, noteKeysUsed, putKey } from "./writes/keys.ts";
 import { placeAgents, removeAgents } from "./writes/placements.ts";
 import { release } from "./writes/release.ts";
+import { sweepRevocations } from "./writes/revoke.ts";
 import { beginRotation, endRotation, resealKey } from "./writes/rotation.ts";
 import { shredAccount } from "./writes/shred.ts";
 import { recordOnly, swapDataKey } from "./writes/swap-data-key.ts";
@@ -65,6 +66,7 @@ export const EXECUTORS = {
   reverseCharge,
   draftPrices,
   publishDraft,
+  sweepRevocations,
 } as const;
 
 /** The name of something that the writing thread can do. */

@@ -9,6 +9,7 @@ import type { KeyStore } from "../../keyvault/ports.ts";
 import type { VaultStore } from "../../keyvault/vault-ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import type { KeyDirectory, PlacementStore, ReleaseLog, RouteLog } from "../../router/ports.ts";
+import type { RevocationLog, RevocationNews } from "../../router/revocation-ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
 import { createAuditStore } from "./audit-store.ts";
 import { createConnectStore } from "./connect-store.ts";
@@ -23,6 +24,7 @@ import { lockDatabase } from "./process-lock.ts";
 import { recoverKeyUses } from "./recover-key-uses.ts";
 import { createReleaseHistory } from "./release-history.ts";
 import { createDenialLog, createReleaseLog, type DenialLog } from "./release-log.ts";
+import { createRevocationStore } from "./revocation-store.ts";
 import { createRouteLog } from "./route-log.ts";
 import { createVaultStore } from "./vault-store.ts";
 import { startWriter, type Writer } from "./writer.ts";
@@ -47,6 +49,8 @@ export interface SqliteStore {
   readonly denials: DenialLog;
   readonly audit: AuditReader & CheckpointStore & SigningKeyStore & AuditPruner;
   readonly releaseHistory: ReleaseHistory;
+  readonly revocations: RevocationLog;
+  readonly revocationNews: RevocationNews;
   readonly writer: Writer;
   /** Makes everything that was submitted durable, then closes the database and gives up the lock. */
   close(): Promise<void>;
@@ -89,6 +93,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       denials,
       audit: createAuditStore(reader, writer),
       releaseHistory: createReleaseHistory(reader),
+      ...createRevocationStore(reader, writer),
       writer,
       async close() {
         clearInterval(flushing);

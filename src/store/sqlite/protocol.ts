@@ -1,5 +1,6 @@
 import type { Refusal } from "../../base/errors.ts";
 import type { CommandName } from "./executors.ts";
+import type { News } from "./news.ts";
 
 /** What the main thread sends: commands to run in one transaction, and the time. */
 export interface Batch {
@@ -20,7 +21,7 @@ export type WorkerOrder = "truncate-log" | "close";
 export type WorkerMessage =
   | { readonly kind: "ready" }
   | { readonly kind: "truncated"; readonly isWhole: boolean }
-  | { readonly kind: "done"; readonly results: readonly CommandResult[] }
+  | { readonly kind: "done"; readonly results: readonly CommandResult[]; readonly news?: readonly News[] }
   | { readonly kind: "fatal"; readonly message: string };
 
 /** What the writing thread is started with. */

@@ -31,7 +31,9 @@ function main(): void {
       return;
     }
     try {
-      send({ kind: "done", results: runBatch(tx, message) });
+      const results = runBatch(tx, message);
+      const news = tx.news.take();
+      send(news === undefined ? { kind: "done", results } : { kind: "done", results, news });
     } catch (error) {
       // The disk lied or the file is corrupt: whether the last commit holds is unknown, so nothing more is acknowledged.
       send({ kind: "fatal", message: error instanceof Error ? error.message : String(error) });

@@ -3,6 +3,7 @@ import type { AuditEvent } from "../../audit/event.ts";
 import type { ChainBase } from "../../audit/verify.ts";
 import { readBase } from "./audit-base.ts";
 import { AuditPostings } from "./audit-postings.ts";
+import { NewsDesk } from "./news.ts";
 import type { Connection, Statement } from "./open-database.ts";
 
 /** The name under which the one writer of a SQLite database chains its audit. */
@@ -27,6 +28,8 @@ export class WriteTransaction {
   nowMs = 0;
   /** Whether the running command has written anything. A command that refuses must not have. */
   dirty = false;
+  /** What the main thread is told once the transaction is committed. */
+  readonly news = new NewsDesk();
   readonly #statements = new Map<string, Statement>();
   readonly #insertAudit: Statement;
   readonly #participants: BatchParticipant[] = [];
@@ -48,6 +51,7 @@ export class WriteTransaction {
     this.nowMs = Number(last?.timeMs ?? 0n);
     this.#postings = new AuditPostings(db, this.#seq);
     this.enlist(this.#postings);
+    this.enlist(this.news);
     this.#insertAudit = db.prepare(
       "INSERT INTO audit (seq, writer, time_ms, kind, caller, actor, account, subject, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );

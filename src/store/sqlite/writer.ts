@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { PloriError, refuse } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CommandAnswer, CommandInput, CommandName } from "./executors.ts";
+import type { News, NewsFeed } from "./news.ts";
 import type { Batch, CommandResult, WorkerMessage, WorkerOptions, WorkerOrder } from "./protocol.ts";
 
 /** Most commands in one transaction: larger ones only add latency. */
@@ -30,6 +31,8 @@ interface Waiting {
 export interface Writer {
   /** Runs a command durably: resolves after the commit. Rejects with the command's refusal, or OVERLOADED, DRAINING, STORAGE_FULL, INTERNAL. */
   submit<N extends CommandName>(name: N, input: CommandInput<N>): Promise<CommandAnswer<N>>;
+  /** Has `listener` told of everything committed for a feed, before the command's own answer. It must not throw. */
+  onNews(feed: NewsFeed, listener: (news: News) => void): void;
   /** Has the write-ahead log written back and cut to nothing, after everything that is on its way. False when a reader held it up, or while closing. */
   truncateLog(): Promise<boolean>;
   /** Commands that wait or run. */
@@ -50,6 +53,7 @@ export async function startWriter(path: string, clock: Clock, log: Log): Promise
   const queue: Waiting[] = [];
   const truncating: ((isWhole: boolean) => void)[] = [];
   const inFlight: Waiting[][] = [];
+  const newsListeners = new Map<NewsFeed, (news: News) => void>();
   let closing = false;
   let dispatchScheduled = false;
   const broken = Promise.withResolvers<never>();
@@ -96,8 +100,11 @@ export async function startWriter(path: string, clock: Clock, log: Log): Promise
   }
 
   worker.on("message", (message: WorkerMessage) => {
-    if (message.kind === "done") settle(message.results);
-    else if (message.kind === "truncated") truncating.shift()?.(message.isWhole);
+    if (message.kind === "done") {
+      // First: whoever has a command's answer may rely on the news having been told.
+      for (const news of message.news ?? []) newsListeners.get(news.feed)?.(news);
+      settle(message.results);
+    } else if (message.kind === "truncated") truncating.shift()?.(message.isWhole);
     else if (message.kind === "fatal") fail(message.message);
   });
   worker.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
@@ -120,6 +127,9 @@ export async function startWriter(path: string, clock: Clock, log: Log): Promise
           setImmediate(dispatch);
         }
       });
+    },
+    onNews(feed, listener) {
+      newsListeners.set(feed, listener);
     },
     truncateLog() {
       if (closing) return Promise.resolve(false);

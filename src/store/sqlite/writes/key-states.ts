@@ -4,6 +4,7 @@ import { KEY_COLUMNS, type KeyRow, toKeyRecord } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
 import { toJson } from "./keys.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
+import { revokeAccountLeases } from "./revoke.ts";
 
 const SELECT_KEY = `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`;
 
@@ -22,6 +23,7 @@ export function setKeyState(tx: WriteTransaction, { change, mutation }: SetKeySt
   const before = mutation === undefined ? undefined : priorAnswer(tx, mutation);
   if (before !== undefined) return before.answer as KeyRecord;
   const { account, keyId, version, revision, standing, probeDueMs } = change;
+  const failsNow = hasFailed(standing.state) && !hasFailed(stateOf(tx, account, keyId));
   const changed = tx.run(
     UPDATE_STATE,
     standing.state,
@@ -41,9 +43,19 @@ export function setKeyState(tx: WriteTransaction, { change, mutation }: SetKeySt
     revision,
   );
   if (changed === 0) return "raced";
+  if (failsNow) revokeAccountLeases(tx, { account, keyId, keyVersion: version, cause: "KEY_FAILED" });
   const record = toKeyRecord(tx.get(SELECT_KEY, account, keyId) as KeyRow);
   if (mutation !== undefined) recordMutation(tx, mutation, record);
   return record;
+}
+
+/** States that only our own probe gives, and that no route is given in. */
+function hasFailed(state: string | undefined): boolean {
+  return state === "DEAD" || state === "BLOCKED";
+}
+
+function stateOf(tx: WriteTransaction, account: string, keyId: string): string | undefined {
+  return (tx.get(SELECT_KEY, account, keyId) as KeyRow | undefined)?.state;
 }
 
 /** A key version whose next probe is put off. */

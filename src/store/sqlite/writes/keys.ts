@@ -6,6 +6,7 @@ import { KEY_COLUMNS, type KeyRow, lastDataKeyVersion, SELECT_LAST_DATA_KEY, toK
 import type { WriteTransaction } from "../write-transaction.ts";
 import { completeConnect } from "./connects.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
+import { revokeAccountLeases } from "./revoke.ts";
 import { isCurrentHead, mutationWithEpoch, noteRemoval, writeHead } from "./vault-head.ts";
 
 const SELECT_KEY = `SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`;
@@ -80,6 +81,10 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     record.createMs,
   );
   if (key.head !== undefined) writeHead(tx, key.head);
+  if (replacesVersion > 0) {
+    const { account, keyId } = record;
+    revokeAccountLeases(tx, { account, keyId, keyVersion: replacesVersion, cause: "KEY_REPLACED" });
+  }
   recordMutation(tx, mutationWithEpoch(mutation, key.head), record);
   return record;
 }
@@ -122,6 +127,7 @@ export function deleteKey(tx: WriteTransaction, { account, keyId, etag, mutation
   }
   tx.run("DELETE FROM provider_key WHERE account = ? AND key_id = ?", account, keyId);
   noteRemoval(tx, account, { keyId, version: record.version });
+  revokeAccountLeases(tx, { account, keyId, keyVersion: record.version, cause: "KEY_DELETED" });
   recordMutation(tx, mutation, record);
   return record;
 }

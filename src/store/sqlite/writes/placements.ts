@@ -1,9 +1,11 @@
 import type { Mutation } from "../../../audit/mutation.ts";
 import { refuse } from "../../../base/errors.ts";
+import { LIMITS } from "../../../base/limits.ts";
 import type { AgentRef, Placement } from "../../../router/ports.ts";
 import { PLACEMENT_COLUMNS, type PlacementRow } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
+import { revokeAgentLeases } from "./revoke.ts";
 
 const SELECT_PLACEMENT = `SELECT ${PLACEMENT_COLUMNS} FROM placement WHERE account = ? AND agent = ?`;
 
@@ -17,8 +19,10 @@ export interface PlaceAgentsInput {
 export function placeAgents(tx: WriteTransaction, { placements, mutation }: PlaceAgentsInput): readonly Placement[] {
   const before = priorAnswer(tx, mutation);
   if (before !== undefined) return before.answer as readonly Placement[];
+  const replaced: PlacementRow[] = [];
   const stale = placements.filter((placement) => {
     const row = tx.get(SELECT_PLACEMENT, placement.account, placement.agent) as PlacementRow | undefined;
+    if (row !== undefined) replaced.push(row);
     if (row === undefined || placement.generation > row.generation) return false;
     return placement.generation !== row.generation || placement.host !== row.host;
   });
@@ -45,8 +49,26 @@ export function placeAgents(tx: WriteTransaction, { placements, mutation }: Plac
       expireMs,
     );
   }
+  revokeReplaced(tx, replaced, placements);
   recordMutation(tx, mutation, placements);
   return placements;
+}
+
+/** Revokes the leases of agents that moved away, and those that would outlive a placement whose end was moved up. */
+function revokeReplaced(
+  tx: WriteTransaction,
+  replaced: readonly PlacementRow[],
+  placements: readonly Placement[],
+): void {
+  if (replaced.length === 0) return;
+  const placed = new Map(placements.map((placement) => [`${placement.account}/${placement.agent}`, placement]));
+  for (const before of replaced) {
+    const now = placed.get(`${before.account}/${before.agent}`);
+    if (now === undefined) continue;
+    if (now.host !== before.host) revokeAgentLeases(tx, before, "AGENT_MOVED");
+    else if (now.expireMs < Math.min(Number(before.expireMs), tx.nowMs + LIMITS.byokReuseMs))
+      revokeAgentLeases(tx, before, "AGENT_REMOVED");
+  }
 }
 
 /** Placements to end, with their mutation. */
@@ -64,14 +86,11 @@ export function removeAgents(tx: WriteTransaction, { agents, mutation }: RemoveA
   if (before !== undefined) return before.answer as { removedCount: number };
   let removedCount = 0;
   for (const { account, agent, generation } of agents) {
-    removedCount += tx.run(
-      "UPDATE placement SET expire_ms = 0 WHERE account = ? AND agent = ? AND (? = 0 OR generation <= ?) AND expire_ms > ?",
-      account,
-      agent,
-      generation,
-      generation,
-      tx.nowMs,
-    );
+    const row = tx.get(SELECT_PLACEMENT, account, agent) as PlacementRow | undefined;
+    if (row === undefined || row.expireMs <= tx.nowMs || (generation !== 0n && row.generation > generation)) continue;
+    tx.run("UPDATE placement SET expire_ms = 0 WHERE account = ? AND agent = ?", account, agent);
+    revokeAgentLeases(tx, row, "AGENT_REMOVED");
+    removedCount += 1;
   }
   const answer = { removedCount };
   recordMutation(tx, mutation, answer);

@@ -4,6 +4,7 @@ import type { ShredCounts } from "../../../keyvault/vault-ports.ts";
 import { SELECT_VAULT_STATE, toVaultState, vaultEtag } from "../vault-state.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
+import { revokeAccountLeases } from "./revoke.ts";
 
 const REMEMBER_VERSIONS = `INSERT OR REPLACE INTO data_key_destroyed (account, data_key_id, last_version)
   SELECT account, data_key_id, max(data_key_version) FROM data_key WHERE account = ? GROUP BY data_key_id`;
@@ -38,6 +39,7 @@ export function shredAccount(tx: WriteTransaction, { account, etag, mutation }: 
   for (const table of ["data_key", "provider_key", "openrouter_connect", "vault_head", "rotation"] as const) {
     tx.run(`DELETE FROM ${table} WHERE account = ?`, account);
   }
+  revokeAccountLeases(tx, { account, cause: "ACCOUNT_SHREDDED" });
   const answer = { keyCount: state.keyCount, dataKeyCount: state.dataKeyCount };
   const details = { ...mutation.audit.details, keys: String(answer.keyCount), data_keys: String(answer.dataKeyCount) };
   recordMutation(tx, { ...mutation, audit: { ...mutation.audit, details } }, answer);

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/router/v1/router.proto.
  */
 export const file_plori_router_v1_router: GenFile = /*@__PURE__*/
-  fileDesc("ChxwbG9yaS9yb3V0ZXIvdjEvcm91dGVyLnByb3RvEg9wbG9yaS5yb3V0ZXIudjEiOwoIRXN0aW1hdGUSFAoMaW5wdXRfdG9rZW5zGAEgASgDEhkKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDIm0KBEhvbGQSDAoEbmFtZRgBIAEoCRImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItkBCglDYW5kaWRhdGUSKQoIcHJvdmlkZXIYASABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEiMKBXBheWVyGAIgASgOMhQucGxvcmkudHlwZS52MS5QYXllchILCgNrZXkYAyABKAkSFgoOdXBzdHJlYW1fbW9kZWwYBCABKAkSKQoHdmVyZGljdBgFIAEoDjIYLnBsb3JpLnJvdXRlci52MS5WZXJkaWN0EiwKBnJlYXNvbhgGIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbiLSBAoFUm91dGUSDQoFcm91dGUYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhAKCGJhc2VfdXJsGAMgASgJEhYKDnVwc3RyZWFtX21vZGVsGAQgASgJEhcKCmNyZWRlbnRpYWwYBSABKAxCA4ABARIZChFjcmVkZW50aWFsX2hlYWRlchgGIAEoCRIZChFjcmVkZW50aWFsX3ByZWZpeBgHIAEoCRI0CgdoZWFkZXJzGAggAygLMiMucGxvcmkucm91dGVyLnYxLlJvdXRlLkhlYWRlcnNFbnRyeRIjCgVwYXllchgJIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISCwoDa2V5GAogASgJEhMKC2tleV92ZXJzaW9uGAsgASgDEiMKBGhvbGQYDCABKAsyFS5wbG9yaS5yb3V0ZXIudjEuSG9sZBIZChFtYXhfb3V0cHV0X3Rva2VucxgNIAEoAxIVCg1wcmljZV92ZXJzaW9uGA4gASgJEjQKEHJldXNlX3VudGlsX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKBnJlYXNvbhgQIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbhIuCgpjYW5kaWRhdGVzGBEgAygLMhoucGxvcmkucm91dGVyLnYxLkNhbmRpZGF0ZRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ+CglQbGFjZW1lbnQSDwoHYWNjb3VudBgBIAEoCRINCgVhZ2VudBgCIAEoCRIMCgRob3N0GAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAMSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKngKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEhIKDlZFUkRJQ1RfQ0hPU0VOEAESEwoPVkVSRElDVF9TS0lQUEVEEAISEwoPVkVSRElDVF9SRUZVU0VEEAMSFgoSVkVSRElDVF9OT1RfTkVFREVEEAQqogQKC1JvdXRlUmVhc29uEhwKGFJPVVRFX1JFQVNPTl9VTlNQRUNJRklFRBAAEiIKHlJPVVRFX1JFQVNPTl9QSU5ORURfQllfUkVRVUVTVBABEhoKFlJPVVRFX1JFQVNPTl9RVUFMSUZJRUQQAhIbChdST1VURV9SRUFTT05fTkFUSVZFX0tFWRADEh8KG1JPVVRFX1JFQVNPTl9PUEVOUk9VVEVSX0tFWRAEEhcKE1JPVVRFX1JFQVNPTl9IT1NURUQQBRIXChNST1VURV9SRUFTT05fTk9fS0VZEAYSIQodUk9VVEVfUkVBU09OX01PREVMX05PVF9TRVJWRUQQBxIbChdST1VURV9SRUFTT05fTk9UX0hPU1RFRBAIEiAKHFJPVVRFX1JFQVNPTl9OT19QTEFURk9STV9LRVkQCRIZChVST1VURV9SRUFTT05fS0VZX0RFQUQQChIeChpST1VURV9SRUFTT05fS0VZX0VYSEFVU1RFRBALEhwKGFJPVVRFX1JFQVNPTl9LRVlfQkxPQ0tFRBAMEh8KG1JPVVRFX1JFQVNPTl9LRVlfVU5SRUFEQUJMRRANEiEKHVJPVVRFX1JFQVNPTl9LRVlfUkFURV9MSU1JVEVEEA4SJgoiUk9VVEVfUkVBU09OX09USEVSX1BST1ZJREVSX1BJTk5FRBAPEh4KGlJPVVRFX1JFQVNPTl9PV05fS0VZX0ZJUlNUEBBiBnByb3RvMw", [file_google_protobuf_timestamp, file_plori_type_v1_type]);
+  fileDesc("ChxwbG9yaS9yb3V0ZXIvdjEvcm91dGVyLnByb3RvEg9wbG9yaS5yb3V0ZXIudjEiOwoIRXN0aW1hdGUSFAoMaW5wdXRfdG9rZW5zGAEgASgDEhkKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDIm0KBEhvbGQSDAoEbmFtZRgBIAEoCRImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItkBCglDYW5kaWRhdGUSKQoIcHJvdmlkZXIYASABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEiMKBXBheWVyGAIgASgOMhQucGxvcmkudHlwZS52MS5QYXllchILCgNrZXkYAyABKAkSFgoOdXBzdHJlYW1fbW9kZWwYBCABKAkSKQoHdmVyZGljdBgFIAEoDjIYLnBsb3JpLnJvdXRlci52MS5WZXJkaWN0EiwKBnJlYXNvbhgGIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbiLSBAoFUm91dGUSDQoFcm91dGUYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhAKCGJhc2VfdXJsGAMgASgJEhYKDnVwc3RyZWFtX21vZGVsGAQgASgJEhcKCmNyZWRlbnRpYWwYBSABKAxCA4ABARIZChFjcmVkZW50aWFsX2hlYWRlchgGIAEoCRIZChFjcmVkZW50aWFsX3ByZWZpeBgHIAEoCRI0CgdoZWFkZXJzGAggAygLMiMucGxvcmkucm91dGVyLnYxLlJvdXRlLkhlYWRlcnNFbnRyeRIjCgVwYXllchgJIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISCwoDa2V5GAogASgJEhMKC2tleV92ZXJzaW9uGAsgASgDEiMKBGhvbGQYDCABKAsyFS5wbG9yaS5yb3V0ZXIudjEuSG9sZBIZChFtYXhfb3V0cHV0X3Rva2VucxgNIAEoAxIVCg1wcmljZV92ZXJzaW9uGA4gASgJEjQKEHJldXNlX3VudGlsX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKBnJlYXNvbhgQIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbhIuCgpjYW5kaWRhdGVzGBEgAygLMhoucGxvcmkucm91dGVyLnYxLkNhbmRpZGF0ZRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ+CglQbGFjZW1lbnQSDwoHYWNjb3VudBgBIAEoCRINCgVhZ2VudBgCIAEoCRIMCgRob3N0GAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAMSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrABCgpSZXZvY2F0aW9uEg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJEhMKC2tleV92ZXJzaW9uGAQgASgDEi8KBWNhdXNlGAUgASgOMiAucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb25DYXVzZRIvCgtyZXZva2VfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqeAoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEgoOVkVSRElDVF9DSE9TRU4QARITCg9WRVJESUNUX1NLSVBQRUQQAhITCg9WRVJESUNUX1JFRlVTRUQQAxIWChJWRVJESUNUX05PVF9ORUVERUQQBCqiBAoLUm91dGVSZWFzb24SHAoYUk9VVEVfUkVBU09OX1VOU1BFQ0lGSUVEEAASIgoeUk9VVEVfUkVBU09OX1BJTk5FRF9CWV9SRVFVRVNUEAESGgoWUk9VVEVfUkVBU09OX1FVQUxJRklFRBACEhsKF1JPVVRFX1JFQVNPTl9OQVRJVkVfS0VZEAMSHwobUk9VVEVfUkVBU09OX09QRU5ST1VURVJfS0VZEAQSFwoTUk9VVEVfUkVBU09OX0hPU1RFRBAFEhcKE1JPVVRFX1JFQVNPTl9OT19LRVkQBhIhCh1ST1VURV9SRUFTT05fTU9ERUxfTk9UX1NFUlZFRBAHEhsKF1JPVVRFX1JFQVNPTl9OT1RfSE9TVEVEEAgSIAocUk9VVEVfUkVBU09OX05PX1BMQVRGT1JNX0tFWRAJEhkKFVJPVVRFX1JFQVNPTl9LRVlfREVBRBAKEh4KGlJPVVRFX1JFQVNPTl9LRVlfRVhIQVVTVEVEEAsSHAoYUk9VVEVfUkVBU09OX0tFWV9CTE9DS0VEEAwSHwobUk9VVEVfUkVBU09OX0tFWV9VTlJFQURBQkxFEA0SIQodUk9VVEVfUkVBU09OX0tFWV9SQVRFX0xJTUlURUQQDhImCiJST1VURV9SRUFTT05fT1RIRVJfUFJPVklERVJfUElOTkVEEA8SHgoaUk9VVEVfUkVBU09OX09XTl9LRVlfRklSU1QQECrSAgoPUmV2b2NhdGlvbkNhdXNlEiAKHFJFVk9DQVRJT05fQ0FVU0VfVU5TUEVDSUZJRUQQABIgChxSRVZPQ0FUSU9OX0NBVVNFX0tFWV9ERUxFVEVEEAESIQodUkVWT0NBVElPTl9DQVVTRV9LRVlfUkVQTEFDRUQQAhIfChtSRVZPQ0FUSU9OX0NBVVNFX0tFWV9GQUlMRUQQAxIiCh5SRVZPQ0FUSU9OX0NBVVNFX0FHRU5UX1JFTU9WRUQQBBIgChxSRVZPQ0FUSU9OX0NBVVNFX0FHRU5UX01PVkVEEAUSJQohUkVWT0NBVElPTl9DQVVTRV9JREVOVElUWV9CTE9DS0VEEAYSJQohUkVWT0NBVElPTl9DQVVTRV9BQ0NPVU5UX1NIUkVEREVEEAcSIwofUkVWT0NBVElPTl9DQVVTRV9QT0xJQ1lfQ0hBTkdFRBAIYgZwcm90bzM", [file_google_protobuf_timestamp, file_plori_type_v1_type]);
 
 /**
  * How large a call is expected to be. Sizes the hold of a hosted route.
@@ -320,6 +320,63 @@ export const PlacementSchema: GenMessage<Placement> = /*@__PURE__*/
   messageDesc(file_plori_router_v1_router, 4);
 
 /**
+ * Leases that must no longer be used. It holds for every route that the host has when it learns of it, and for those that it has asked for but not yet
+ * received: these serve the one call that they were asked for.
+ *
+ * @generated from message plori.router.v1.Revocation
+ */
+export type Revocation = Message<"plori.router.v1.Revocation"> & {
+  /**
+   * The platform's id of the account. Empty: every account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * The platform's id of the agent. Empty: all of the account's agents.
+   *
+   * @generated from field: string agent = 2;
+   */
+  agent: string;
+
+  /**
+   * The key's resource name. Empty: every key.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * Leases of this version of the key or of an older one. 0: all.
+   *
+   * @generated from field: int64 key_version = 4;
+   */
+  keyVersion: bigint;
+
+  /**
+   * Why.
+   *
+   * @generated from field: plori.router.v1.RevocationCause cause = 5;
+   */
+  cause: RevocationCause;
+
+  /**
+   * When they were revoked.
+   *
+   * @generated from field: google.protobuf.Timestamp revoke_time = 6;
+   */
+  revokeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message plori.router.v1.Revocation.
+ * Use `create(RevocationSchema)` to create a new message.
+ */
+export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router, 5);
+
+/**
  * What became of a candidate.
  *
  * @generated from enum plori.router.v1.Verdict
@@ -512,4 +569,87 @@ export type RouteReason = (typeof RouteReason)[keyof typeof RouteReason] | Unkno
  */
 export const RouteReasonSchema: GenEnum<RouteReason> = /*@__PURE__*/
   enumDesc(file_plori_router_v1_router, 1);
+
+/**
+ * Why leases were revoked.
+ *
+ * @generated from enum plori.router.v1.RevocationCause
+ */
+export const RevocationCause = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The key was removed.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_KEY_DELETED = 1;
+   */
+  KEY_DELETED: 1,
+
+  /**
+   * The key was replaced by a newer version.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_KEY_REPLACED = 2;
+   */
+  KEY_REPLACED: 2,
+
+  /**
+   * Our probe found the key dead or blocked at the provider.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_KEY_FAILED = 3;
+   */
+  KEY_FAILED: 3,
+
+  /**
+   * The agent's placement was ended, or its end was moved up.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_AGENT_REMOVED = 4;
+   */
+  AGENT_REMOVED: 4,
+
+  /**
+   * The agent runs on another host now.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_AGENT_MOVED = 5;
+   */
+  AGENT_MOVED: 5,
+
+  /**
+   * The host's identity was blocked.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_IDENTITY_BLOCKED = 6;
+   */
+  IDENTITY_BLOCKED: 6,
+
+  /**
+   * The account was destroyed.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_ACCOUNT_SHREDDED = 7;
+   */
+  ACCOUNT_SHREDDED: 7,
+
+  /**
+   * The account's routing policy changed: its models may go elsewhere now.
+   *
+   * @generated from enum value: REVOCATION_CAUSE_POLICY_CHANGED = 8;
+   */
+  POLICY_CHANGED: 8,
+} as const;
+
+/**
+ * Why leases were revoked.
+ *
+ * @generated from enum plori.router.v1.RevocationCause
+ */
+export type RevocationCause = (typeof RevocationCause)[keyof typeof RevocationCause] | UnknownEnum;
+
+/**
+ * Describes the enum plori.router.v1.RevocationCause.
+ */
+export const RevocationCauseSchema: GenEnum<RevocationCause> = /*@__PURE__*/
+  enumDesc(file_plori_router_v1_router, 2);
 

@@ -8,7 +8,7 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { KeyState } from "../../keyvault/v1/keyvault_pb.ts";
 import { file_plori_keyvault_v1_keyvault } from "../../keyvault/v1/keyvault_pb.ts";
-import type { Candidate, Estimate, Placement, Route } from "./router_pb.ts";
+import type { Candidate, Estimate, Placement, Revocation, Route } from "./router_pb.ts";
 import { file_plori_router_v1_router } from "./router_pb.ts";
 import type { Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/router/v1/router_service.proto.
  */
 export const file_plori_router_v1_router_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlKmIKBkFkdmljZRIWChJBRFZJQ0VfVU5TUEVDSUZJRUQQABIVChFBRFZJQ0VfUkVUUllfU0FNRRABEhgKFEFEVklDRV9SRVNPTFZFX0FHQUlOEAISDwoLQURWSUNFX1NUT1AQAzLqAwoNUm91dGVyU2VydmljZRJdCgxSZXNvbHZlUm91dGUSJC5wbG9yaS5yb3V0ZXIudjEuUmVzb2x2ZVJvdXRlUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5SZXNvbHZlUm91dGVSZXNwb25zZSIAEl0KDEV4cGxhaW5Sb3V0ZRIkLnBsb3JpLnJvdXRlci52MS5FeHBsYWluUm91dGVSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlIgASYAoNUmVwb3J0T3V0Y29tZRIlLnBsb3JpLnJvdXRlci52MS5SZXBvcnRPdXRjb21lUmVxdWVzdBomLnBsb3JpLnJvdXRlci52MS5SZXBvcnRPdXRjb21lUmVzcG9uc2UiABJaCgtQbGFjZUFnZW50cxIjLnBsb3JpLnJvdXRlci52MS5QbGFjZUFnZW50c1JlcXVlc3QaJC5wbG9yaS5yb3V0ZXIudjEuUGxhY2VBZ2VudHNSZXNwb25zZSIAEl0KDFJlbW92ZUFnZW50cxIkLnBsb3JpLnJvdXRlci52MS5SZW1vdmVBZ2VudHNSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLlJlbW92ZUFnZW50c1Jlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlIi8KF1dhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCSJ2ChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USFAoMcmVzdW1lX3Rva2VuGAEgASgJEjAKC3Jldm9jYXRpb25zGAIgAygLMhsucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb24SEgoKZXZlcnl0aGluZxgDIAEoCCpiCgZBZHZpY2USFgoSQURWSUNFX1VOU1BFQ0lGSUVEEAASFQoRQURWSUNFX1JFVFJZX1NBTUUQARIYChRBRFZJQ0VfUkVTT0xWRV9BR0FJThACEg8KC0FEVklDRV9TVE9QEAMy1wQKDVJvdXRlclNlcnZpY2USXQoMUmVzb2x2ZVJvdXRlEiQucGxvcmkucm91dGVyLnYxLlJlc29sdmVSb3V0ZVJlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuUmVzb2x2ZVJvdXRlUmVzcG9uc2UiABJdCgxFeHBsYWluUm91dGUSJC5wbG9yaS5yb3V0ZXIudjEuRXhwbGFpblJvdXRlUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5FeHBsYWluUm91dGVSZXNwb25zZSIAEmAKDVJlcG9ydE91dGNvbWUSJS5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlcXVlc3QaJi5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlc3BvbnNlIgASWgoLUGxhY2VBZ2VudHMSIy5wbG9yaS5yb3V0ZXIudjEuUGxhY2VBZ2VudHNSZXF1ZXN0GiQucGxvcmkucm91dGVyLnYxLlBsYWNlQWdlbnRzUmVzcG9uc2UiABJdCgxSZW1vdmVBZ2VudHMSJC5wbG9yaS5yb3V0ZXIudjEuUmVtb3ZlQWdlbnRzUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5SZW1vdmVBZ2VudHNSZXNwb25zZSIAEmsKEFdhdGNoUmV2b2NhdGlvbnMSKC5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QaKS5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1Jlc3BvbnNlIgAwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
 
 /**
  * Asks for a route.
@@ -462,6 +462,62 @@ export const ReportOutcomeResponseSchema: GenMessage<ReportOutcomeResponse> = /*
   messageDesc(file_plori_router_v1_router_service, 11);
 
 /**
+ * Asks for revocations.
+ *
+ * @generated from message plori.router.v1.WatchRevocationsRequest
+ */
+export type WatchRevocationsRequest = Message<"plori.router.v1.WatchRevocationsRequest"> & {
+  /**
+   * The newest token that an earlier stream gave, to go on after it without a gap. Empty: from now on; a host that asks so holds no lease from before.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message plori.router.v1.WatchRevocationsRequest.
+ * Use `create(WatchRevocationsRequestSchema)` to create a new message.
+ */
+export const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 12);
+
+/**
+ * Revocations, or a sign of life.
+ *
+ * @generated from message plori.router.v1.WatchRevocationsResponse
+ */
+export type WatchRevocationsResponse = Message<"plori.router.v1.WatchRevocationsResponse"> & {
+  /**
+   * Where the stream stands after this message: opaque, at most 128 characters. Send it again to go on without a gap.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+
+  /**
+   * In the order in which they were revoked. Empty: a heartbeat, every 5 seconds when nothing else is sent, or the first message.
+   *
+   * @generated from field: repeated plori.router.v1.Revocation revocations = 2;
+   */
+  revocations: Revocation[];
+
+  /**
+   * The gap cannot be told any more, or nothing of the host's may be used: stop using every lease. The stream goes on from here.
+   *
+   * @generated from field: bool everything = 3;
+   */
+  everything: boolean;
+};
+
+/**
+ * Describes the message plori.router.v1.WatchRevocationsResponse.
+ * Use `create(WatchRevocationsResponseSchema)` to create a new message.
+ */
+export const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 13);
+
+/**
  * What a host should do about a call that it reported.
  *
  * @generated from enum plori.router.v1.Advice
@@ -566,6 +622,18 @@ export const RouterService: GenService<{
     methodKind: "unary";
     input: typeof RemoveAgentsRequestSchema;
     output: typeof RemoveAgentsResponseSchema;
+  },
+  /**
+   * The calling host's leases that must no longer be used, as they are revoked. First message: where the stream stands (no revocations), so that a host knows
+   * from when on it hears everything. A host that does not hear from its stream for 15 seconds counts it as lost, and reuses nothing until another one has
+   * said where it stands. Role: agent-host.
+   *
+   * @generated from rpc plori.router.v1.RouterService.WatchRevocations
+   */
+  watchRevocations: {
+    methodKind: "server_streaming";
+    input: typeof WatchRevocationsRequestSchema;
+    output: typeof WatchRevocationsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_plori_router_v1_router_service, 0);
