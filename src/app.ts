@@ -59,16 +59,17 @@ async function openFloors(ground: Ground): Promise<App> {
   const sealing = await openSealing(ground, store);
   const vault = openVault(ground, store, sealing);
   const mintId = createIdMinter(clock);
-  const leases = openLeases(ground, store);
-  const router = { ...openRouter(ground, store, vault, mintId), ...leases.deps };
+  const leases = await openLeases(ground, store);
+  const router = openRouter(ground, store, vault, leases, mintId);
   const ledger = await openLedger(ground, store, mintId);
   const handlers = {
     keyVault: createKeyVaultHandlers(vault.deps),
     router: createRouterHandlers(router),
     ledger: createLedgerHandlers(ledger),
   };
+  const metrics = createServiceMetrics({ store, sealing, vault, leases });
   await firstAnswer(sealing.kmsWatch);
-  const doors = await openAllDoors(ground, store, sealing, handlers, createServiceMetrics({ store, sealing, vault }));
+  const doors = await openAllDoors(ground, { store, sealing, leases }, handlers, metrics);
   closers.add(() => doors.close());
   await store.writer.submit("appendAudit", [serviceStarted(config, clock)]);
   log.info("serving", {

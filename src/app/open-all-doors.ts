@@ -8,14 +8,21 @@ import { createCodecs } from "../doors/rpc/codecs.ts";
 import type { TlsSource } from "../doors/tls-material.ts";
 import type { SqliteStore } from "../store/sqlite/open-sqlite.ts";
 import type { Ground } from "./ground.ts";
+import type { Leases } from "./leases.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Sealing } from "./open-sealing.ts";
+
+/** What stands below the doors. */
+export interface FloorsBelow {
+  readonly store: SqliteStore;
+  readonly sealing: Sealing;
+  readonly leases: Leases;
+}
 
 /** Opens the doors as the configuration says, with identities, audit of denials and metrics behind them. */
 export async function openAllDoors(
   { config, clock, log }: Ground,
-  store: SqliteStore,
-  { kmsWatch }: Sealing,
+  { store, sealing: { kmsWatch }, leases }: FloorsBelow,
   handlers: Handlers,
   metrics: Metrics,
 ): Promise<Doors> {
@@ -27,6 +34,7 @@ export async function openAllDoors(
     tls: await tlsSource(config, clock),
     trustDomain: config.trustDomain,
     roleMap: config.roleMap,
+    blocked: leases.blocked,
     reflection: config.reflection,
     codecs: createCodecs(),
     log,

@@ -1,5 +1,4 @@
 import type { MintId } from "../base/ids.ts";
-import type { RevocationDeps } from "../doors/rpc/revocation-handlers.ts";
 import type { RouterDeps } from "../doors/rpc/router-handlers.ts";
 import { createKeyReports } from "../keyvault/key-reports.ts";
 import { CATALOGUE } from "../router/catalogue.ts";
@@ -7,6 +6,7 @@ import { createKeyWatch } from "../router/key-watch.ts";
 import type { SqliteStore } from "../store/sqlite/open-sqlite.ts";
 import { createEndpoints } from "./endpoints.ts";
 import type { Ground } from "./ground.ts";
+import type { Leases } from "./leases.ts";
 import type { OpenVault } from "./open-vault.ts";
 
 /** Gathers what the router's RPCs need. */
@@ -14,9 +14,11 @@ export function openRouter(
   { config, clock, log }: Ground,
   store: SqliteStore,
   { keeper, opener }: OpenVault,
+  { deps }: Leases,
   mintId: MintId,
-): Omit<RouterDeps, keyof RevocationDeps> {
+): RouterDeps {
   return {
+    ...deps,
     placements: store.placements,
     keys: store.directory,
     opener,

@@ -12,6 +12,8 @@ export type AuditKind =
   | "call.denied"
   | "agents.placed"
   | "agents.removed"
+  | "identity.blocked"
+  | "identity.unblocked"
   | "credits.granted"
   | "prices.published"
   | "prices.drafted"

@@ -34,7 +34,9 @@ export const LIMITS = {
   revocationsHeartbeatMs: 5_000,
   /** Revocations in one message. */
   revocationsPerMessageMax: 500,
-  resumeTokenMaxChars: 128,
+  blockReasonMaxChars: 256,
+  identityBlocksPageMax: 500,
+  identityBlocksPageDefault: 50,
   holdMs: 15 * 60_000,
   /** However often it is extended. */
   holdLifeMaxMs: 4 * 3_600_000,

@@ -155,6 +155,7 @@ export async function openConnectDoor(options: ConnectDoorOptions): Promise<Door
       for (const socket of idle) socket.end();
     },
     whenEmpty: () => listener.whenEmpty(),
+    endConnectionsOf: (spiffeId) => listener.endConnectionsOf(spiffeId),
     reload: () => listener.reload(),
     close: () => listener.close(),
   };

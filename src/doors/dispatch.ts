@@ -93,9 +93,10 @@ export class Dispatcher {
   }
 
   /** Checks identity and role alone, for the doors' own services, which must answer while the process drains. Throws IDENTITY_INVALID or ROLE_NOT_ALLOWED. */
-  identify(rpc: string, peer: Peer | undefined): Exclude<Peer, { readonly kind: "refused" }> {
+  identify(rpc: string, peer: Peer | undefined): Exclude<Peer, { readonly kind: "refused" | "blocked" }> {
     if (peer === undefined) throw identityInvalid("CONNECTION_CLOSED");
     if (peer.kind === "refused") throw identityInvalid(peer.why);
+    if (peer.kind === "blocked") throw identityBlocked();
     // A connection is ended when its certificate ends, but not to the millisecond.
     if (peer.notAfterMs <= this.#options.clock.nowMs()) throw identityInvalid("EXPIRED");
     const identified = peer.kind === "caller" ? peer.caller : peer;
@@ -257,6 +258,11 @@ function deadlineExceeded(): PloriError {
     "DEADLINE_EXCEEDED",
     "The deadline passed before the answer was ready. What was asked may still happen.",
   );
+}
+
+/** UNAUTHENTICATED, not PERMISSION_DENIED: the identity itself counts for nothing, whatever the RPC, so the answer is the same for all of them. */
+function identityBlocked(): PloriError {
+  return refuse("IDENTITY_INVALID", "This identity is blocked. An admin can let it in again.", { rule: "BLOCKED" });
 }
 
 function identityInvalid(rule: string): PloriError {

@@ -39,6 +39,8 @@ export interface Door {
   stopAccepting(): void;
   /** Resolves when no connection is open. */
   whenEmpty(): Promise<void>;
+  /** Ends every connection of an identity. */
+  endConnectionsOf(spiffeId: string): void;
   /** Reads the TLS files again; false when the last good ones serve on. */
   reload(): Promise<boolean>;
   /** Ends everything now. */
@@ -108,6 +110,7 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<Door> {
       injector.drain(86_400_000);
     },
     whenEmpty: () => listener.whenEmpty(),
+    endConnectionsOf: (spiffeId) => listener.endConnectionsOf(spiffeId),
     reload: () => listener.reload(),
     async close() {
       injector.destroy();

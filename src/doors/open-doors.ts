@@ -4,11 +4,12 @@ import type { Log } from "../base/log.ts";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health as HealthService } from "../gen/health/v1/health_pb.ts";
+import type { BlockedIdentities } from "../identity/blocked-identities.ts";
 import type { RoleMap } from "../identity/role-map.ts";
 import type { RpcTable } from "../identity/rpc-table.ts";
 import { openConnectDoor } from "./connect.ts";
 import { type CallObserver, Dispatcher, type OnDenied } from "./dispatch.ts";
-import { openGrpcDoor } from "./grpc.ts";
+import { type Door, openGrpcDoor } from "./grpc.ts";
 import type { Codec } from "./grpc-call.ts";
 import type { Handlers } from "./handlers.ts";
 import { Health, type Readiness } from "./health.ts";
@@ -44,6 +45,8 @@ export interface DoorsOptions {
   readonly tls: TlsSource;
   readonly trustDomain: string;
   readonly roleMap: RoleMap;
+  /** Who is shut out; nobody unless given. */
+  readonly blocked?: BlockedIdentities;
   readonly log: Log;
   readonly clock: Clock;
   readonly observer: CallObserver;
@@ -96,9 +99,23 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   const streams = new StreamSet();
   const infrastructure = { health, reflection: isReflectionOn ? new Reflection(served) : undefined, streams };
   const shared = { dispatcher, infrastructure, rpcs: listRpcs(options.handlers) };
-  const listener = { tls, trustDomain, roleMap, clock, log, ...listenerLimits };
+  const { blocked } = options;
+  const listener = {
+    tls,
+    trustDomain,
+    roleMap,
+    clock,
+    log,
+    ...(blocked === undefined ? {} : { blocked }),
+    ...listenerLimits,
+  };
 
   const opened: { close(): Promise<void> }[] = [];
+  const tlsDoors: Door[] = [];
+  // One that was unblocked has to come again as well: its connections were judged when they began.
+  blocked?.onChange((spiffeId) => {
+    for (const door of tlsDoors) door.endConnectionsOf(spiffeId);
+  });
   const closeAll = async () => {
     streams.close();
     await Promise.all(opened.splice(0).map((door) => door.close()));
@@ -112,13 +129,14 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
       ...(codecs === undefined ? {} : { codecs }),
     });
     opened.push(grpc);
+    tlsDoors.push(grpc);
     const connect = await openConnectDoor({
       ...shared,
       listener: { ...listener, ...options.connect },
       ...(codecs === undefined ? {} : { codecs }),
     });
     opened.push(connect);
-
+    tlsDoors.push(connect);
     let draining: Promise<void> | undefined;
     const drain = async (graceMs: number) => {
       health.drain();

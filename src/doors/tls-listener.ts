@@ -4,7 +4,7 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { RoleMap } from "../identity/role-map.ts";
-import { type Peer, readPeer } from "./peer.ts";
+import { type Blocklist, type Peer, readPeer, spiffeIdOf } from "./peer.ts";
 import { loadTlsMaterial, type TlsMaterial, type TlsSource } from "./tls-material.ts";
 import { watchFiles } from "./watch-files.ts";
 
@@ -18,6 +18,8 @@ export interface TlsListenerOptions {
   readonly alpn: readonly ("h2" | "http/1.1")[];
   readonly trustDomain: string;
   readonly roleMap: RoleMap;
+  /** Who is shut out; asked once a connection. Whoever changes it ends the connections that were judged before. */
+  readonly blocked?: Blocklist;
   readonly clock: Clock;
   readonly log: Log;
   readonly connectionsMax?: number;
@@ -43,6 +45,8 @@ export interface TlsListener {
   reload(): Promise<boolean>;
   /** Ends every connection whose certificate or age has run out. Happens by itself; public for tests. */
   sweep(): void;
+  /** Ends every connection of an identity. */
+  endConnectionsOf(spiffeId: string): void;
   /** Accepts no new connections; open ones live on. */
   stopAccepting(): void;
   /** Resolves when no connection is open: for a listener that stopped accepting. */
@@ -89,8 +93,9 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
       return;
     }
     const nowMs = clock.nowMs();
-    const { trustDomain, roleMap } = options;
-    const peer = readPeer(certificate.raw, { trustDomain, roleMap, nowMs });
+    const { trustDomain, roleMap, blocked } = options;
+    const peer = readPeer(certificate.raw, { trustDomain, roleMap, blocked, nowMs });
+    if (peer.kind === "blocked") log.warn("a blocked identity connected", { spiffeId: peer.spiffeId, address: key });
     if (peer.kind === "refused") log.warn("client certificate is no SVID of ours", { rule: peer.why, address: key });
     const endMs = Math.min(peer.notAfterMs, nowMs + (options.connectionAgeMaxMs ?? DEFAULTS.connectionAgeMaxMs));
     connections.set(key, { socket, peer, endMs });
@@ -152,6 +157,9 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
     peerOf: (key) => connections.get(key)?.peer,
     reload,
     sweep,
+    endConnectionsOf(spiffeId) {
+      for (const { socket, peer } of connections.values()) if (spiffeIdOf(peer) === spiffeId) socket.destroy();
+    },
     stopAccepting() {
       if (server.listening) server.close();
     },

@@ -38,6 +38,9 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.router.v1.RouterService/PlaceAgents", ["scheduler", "admin"]],
   ["plori.router.v1.RouterService/RemoveAgents", ["scheduler", "admin"]],
   ["plori.router.v1.RouterService/WatchRevocations", ["agent-host"]],
+  ["plori.router.v1.RouterService/BlockIdentity", ["admin"]],
+  ["plori.router.v1.RouterService/UnblockIdentity", ["admin"]],
+  ["plori.router.v1.RouterService/ListIdentityBlocks", ["auditor", "admin"]],
 
   ["plori.ledger.v1.LedgerService/GrantCredits", ["billing", "admin"]],
   ["plori.ledger.v1.LedgerService/RecordUsage", ["agent-host", "recorder"]],

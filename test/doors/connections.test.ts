@@ -9,6 +9,7 @@ import { silentLog } from "../../src/base/log.ts";
 import type { DoorsOptions } from "../../src/doors/open-doors.ts";
 import { openTlsListener } from "../../src/doors/tls-listener.ts";
 import { GetBalanceResponseSchema } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
+import { BlockedIdentities } from "../../src/identity/blocked-identities.ts";
 import { DEFAULT_ROLE_MAP } from "../../src/identity/role-map.ts";
 import { openTestDoors, type TestDoors } from "../support/doors.ts";
 import { mintAuthority, mintServer, mintSvid, type Pem, TRUST_DOMAIN } from "../support/pki.ts";
@@ -42,6 +43,13 @@ async function tlsConnect(port: number, ca: string, client?: Pem, more: object =
   socket.on("error", () => {});
   cleanups.push(() => socket.destroy());
   return socket;
+}
+
+/** Resolves when the connection is gone, also by a reset. */
+function whenClosed(session: ReturnType<typeof openSession>): Promise<void> {
+  return new Promise((resolve) => {
+    session.once("close", resolve);
+  });
 }
 
 describe.each(["gRPC", "Connect"])("on the %s door", (door) => {
@@ -109,6 +117,34 @@ describe.each(["gRPC", "Connect"])("on the %s door", (door) => {
     expect((await callRaw(session, BALANCE)).code).toBe(0);
     clock.advance(60_000);
     await once(session, "close");
+  });
+
+  test("a blocked identity's live connections end, its next ones are told nothing but that, and others are left alone", async () => {
+    const blocked = new BlockedIdentities();
+    const doors = await open({ blocked });
+    const ca = doors.authority.cert;
+    const [thief, other] = [
+      await mintSvid(doors.authority, "/settings/s1"),
+      await mintSvid(doors.authority, "/settings/s2"),
+    ];
+    const sessions = [openSession(portOf(doors), ca, thief), openSession(portOf(doors), ca, other)] as const;
+    cleanups.push(() => sessions.map((session) => session.destroy()));
+    for (const session of sessions) expect((await callRaw(session, BALANCE)).code).toBe(0);
+    const closed = whenClosed(sessions[0]);
+    blocked.set(`spiffe://${TRUST_DOMAIN}/settings/s1`, true);
+    await closed;
+    expect((await callRaw(sessions[1], BALANCE)).code).toBe(0);
+    for (const rpc of [BALANCE, "plori.router.v1.RouterService/ResolveRoute", "grpc.health.v1.Health/Check"]) {
+      const answer = await callOnce(portOf(doors), ca, thief, rpc);
+      expect([answer.code, reasonOf(answer)], rpc).toEqual([16, "IDENTITY_INVALID"]);
+    }
+    const again = openSession(portOf(doors), ca, thief);
+    cleanups.push(() => again.destroy());
+    expect((await callRaw(again, BALANCE)).code).toBe(16);
+    const cut = whenClosed(again);
+    blocked.set(`spiffe://${TRUST_DOMAIN}/settings/s1`, false);
+    await cut;
+    expect((await callOnce(portOf(doors), ca, thief, BALANCE)).code).toBe(0);
   });
 
   test("a handshake that never finishes is given up", async () => {

@@ -243,6 +243,33 @@ export const BAD_REQUESTS: readonly BadRequest[] = [
       "request_id",
     ],
   },
+  {
+    what: "BlockIdentity",
+    call: (as) =>
+      as("admin").router.blockIdentity({
+        spiffeId: "spiffe://dev.plori.internal/admin/dev",
+        reason: "",
+        requestId: NOT_A_UUID,
+        actor: BELL,
+      }),
+    fields: ["actor", "reason", "request_id", "spiffe_id"],
+  },
+  {
+    what: "UnblockIdentity",
+    call: (as) =>
+      as("admin").router.unblockIdentity({
+        spiffeId: "spiffe://elsewhere.internal/agent-host/x",
+        reason: LONG,
+        requestId: LONG,
+        actor: LONG,
+      }),
+    fields: ["actor", "reason", "request_id", "spiffe_id"],
+  },
+  {
+    what: "ListIdentityBlocks",
+    call: (as) => as("auditor").router.listIdentityBlocks({ pageSize: -1, pageToken: "bm9uc2Vuc2U" }),
+    fields: ["page_size", "page_token"],
+  },
 ];
 
 function placement(changes: {

@@ -412,3 +412,21 @@ test("plori's own keys go only to the hosts that they are bound to", async () =>
   expect((await router.resolve()).keyVersion).toBe(1);
   expect(router.releases[0]).toMatchObject({ keyId: "fleet-1" });
 });
+
+test("a route that was decided before a revocation for its host and leaves after it is no lease, but serves its call", async () => {
+  let mark = 0;
+  const router = openRouter({
+    revocationNews: { mark: (host) => (host === HOST.name ? mark : -1) },
+    opener: {
+      openWarm: () => undefined,
+      open: async () => {
+        // The revocation is committed between the decision and the release.
+        mark += 1;
+        return Secret.fromText("the-credential");
+      },
+    },
+  });
+  const route = await router.resolve();
+  expect(route.payer).toBe("BYOK");
+  expect(route.reuseUntilMs).toBeUndefined();
+});

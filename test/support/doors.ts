@@ -49,6 +49,9 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       placeAgents: notUnderTest,
       removeAgents: notUnderTest,
       watchRevocations: notStreamedUnderTest,
+      blockIdentity: notUnderTest,
+      unblockIdentity: notUnderTest,
+      listIdentityBlocks: notUnderTest,
       ...some.router,
     },
     ledger: {

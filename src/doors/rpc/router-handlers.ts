@@ -18,6 +18,7 @@ import { type ReportOutcomeDeps, reportOutcome } from "../../router/report-outco
 import { type ResolveRouteDeps, resolveRoute } from "../../router/resolve-route.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { candidateMessage } from "./candidate-message.ts";
+import { createIdentityBlockHandlers, type IdentityBlockDeps } from "./identity-block-handlers.ts";
 import { readReport, reportedFields } from "./report-message.ts";
 import { createRevocationHandlers, type RevocationDeps } from "./revocation-handlers.ts";
 import { routeMessage } from "./route-message.ts";
@@ -30,12 +31,14 @@ export type RouterDeps = ResolveRouteDeps &
   PlaceAgentsDeps &
   RemoveAgentsDeps &
   ReportOutcomeDeps &
-  RevocationDeps;
+  RevocationDeps &
+  IdentityBlockDeps;
 
 /** The router's RPCs: messages in, verbs called, messages out. */
 export function createRouterHandlers(deps: RouterDeps): ServiceHandlers<typeof RouterService> {
   return {
     ...createRevocationHandlers(deps),
+    ...createIdentityBlockHandlers(deps),
     async resolveRoute({ account, agent, model, provider, callId, estimate }, { caller, codec }) {
       if (codec === "json") throw jsonRefused();
       const pin = readPin(provider);

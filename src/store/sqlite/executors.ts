@@ -11,6 +11,7 @@ import {
   removeBelowBase,
 } from "./writes/audit-commands.ts";
 import { beginConnect, claimConnect, endConnect, sweepConnects } from "./writes/connects.ts";
+import { blockIdentity, unblockIdentity } from "./writes/identity-blocks.ts";
 import { insertDataKey } from "./writes/insert-data-key.ts";
 import { setCanary } from "./writes/installation.ts";
 import { deferKeyProbe, setKeyState } from "./writes/key-states.ts";
@@ -67,6 +68,8 @@ export const EXECUTORS = {
   draftPrices,
   publishDraft,
   sweepRevocations,
+  blockIdentity,
+  unblockIdentity,
 } as const;
 
 /** The name of something that the writing thread can do. */

@@ -8,12 +8,14 @@ import type { InstallationStore } from "../../keyvault/installation.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
 import type { VaultStore } from "../../keyvault/vault-ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
+import type { IdentityBlockStore } from "../../router/identity-block-ports.ts";
 import type { KeyDirectory, PlacementStore, ReleaseLog, RouteLog } from "../../router/ports.ts";
 import type { RevocationLog, RevocationNews } from "../../router/revocation-ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
 import { createAuditStore } from "./audit-store.ts";
 import { createConnectStore } from "./connect-store.ts";
 import { createDataKeyStore } from "./data-key-store.ts";
+import { createIdentityBlockStore } from "./identity-block-store.ts";
 import { createInstallationStore } from "./installation-store.ts";
 import { createKeyStore } from "./key-store.ts";
 import { KeyUses } from "./key-uses.ts";
@@ -49,6 +51,7 @@ export interface SqliteStore {
   readonly denials: DenialLog;
   readonly audit: AuditReader & CheckpointStore & SigningKeyStore & AuditPruner;
   readonly releaseHistory: ReleaseHistory;
+  readonly identityBlocks: IdentityBlockStore;
   readonly revocations: RevocationLog;
   readonly revocationNews: RevocationNews;
   readonly writer: Writer;
@@ -67,6 +70,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
     // Twice the interval: a write that was under way when the process ended counts as not written.
     recoverKeyUses(reader, uses, 2 * KEY_USES_FLUSH_MS);
     const denials = createDenialLog(writer, log);
+    const { placements, forgetPlacements } = createPlacementStore(reader, writer);
     const { keyStore, directory, forget } = createKeyStore(reader, writer, uses);
 
     async function flushUses(): Promise<void> {
@@ -86,7 +90,8 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       connects: createConnectStore(reader, writer),
       installation: createInstallationStore(reader, writer),
       vault: createVaultStore(reader, writer, forget),
-      placements: createPlacementStore(reader, writer),
+      placements,
+      identityBlocks: createIdentityBlockStore(reader, writer, forgetPlacements),
       ledger: createLedgerStore(path, reader, writer, clock),
       releases: createReleaseLog(writer, uses, denials),
       routes: createRouteLog(reader),

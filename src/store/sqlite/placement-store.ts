@@ -13,8 +13,11 @@ function cacheKey(account: string, agent: string): string {
   return `${account}/${agent}`;
 }
 
-/** Placements in SQLite, the hot ones in memory. */
-export function createPlacementStore(reader: Connection, writer: Writer): PlacementStore {
+/** Placements in SQLite, the hot ones in memory. `forgetPlacements` drops what is kept there, for whoever ends placements by their host. */
+export function createPlacementStore(
+  reader: Connection,
+  writer: Writer,
+): { readonly placements: PlacementStore; readonly forgetPlacements: () => void } {
   const selectOne = reader.prepare(`SELECT ${PLACEMENT_COLUMNS} FROM placement WHERE account = ? AND agent = ?`);
   const selectAnswer = reader.prepare(SELECT_ANSWER);
   const cache = new RowCache(CACHED_PLACEMENTS_MAX, (key) => {
@@ -22,7 +25,7 @@ export function createPlacementStore(reader: Connection, writer: Writer): Placem
     const row = selectOne.get(account, agent) as PlacementRow | undefined;
     return row === undefined ? undefined : toPlacement(row);
   });
-  return {
+  const placements: PlacementStore = {
     async find(account, agent) {
       return cache.get(cacheKey(account, agent));
     },
@@ -40,4 +43,5 @@ export function createPlacementStore(reader: Connection, writer: Writer): Placem
       return answer;
     },
   };
+  return { placements, forgetPlacements: () => cache.forgetAll() };
 }

@@ -26,4 +26,9 @@ export class RowCache<V extends object> {
   forget(key: string): void {
     this.#entries.delete(key);
   }
+
+  /** For a change of more rows than anybody wants to name. */
+  forgetAll(): void {
+    this.#entries.clear();
+  }
 }

@@ -1,17 +1,19 @@
 import { join } from "node:path";
-import { systemClock } from "../../../src/base/clock.ts";
+import { type Clock, manualClock, systemClock } from "../../../src/base/clock.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { openSqlite, type SqliteStore } from "../../../src/store/sqlite/open-sqlite.ts";
 import { dataKeyStoreContract } from "../../contract/data-key-store.ts";
+import { identityBlockStoreContract } from "../../contract/identity-block-store.ts";
 import { keyStoreContract } from "../../contract/key-store.ts";
 import { placementStoreContract } from "../../contract/placement-store.ts";
+import { revocationLogContract } from "../../contract/revocation-log.ts";
 import { vaultStoreContract } from "../../contract/vault-store.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** A fresh SQLite database with its real writing thread. */
-async function open(): Promise<{ sqlite: SqliteStore; close(): Promise<void> }> {
+async function open(clock: Clock = systemClock): Promise<{ sqlite: SqliteStore; close(): Promise<void> }> {
   const directory = temporaryDirectory();
-  const sqlite = await openSqlite(join(directory.path, "plori.db"), systemClock, silentLog);
+  const sqlite = await openSqlite(join(directory.path, "plori.db"), clock, silentLog);
   return {
     sqlite,
     async close() {
@@ -40,4 +42,16 @@ vaultStoreContract("SQLite", async () => {
   const { sqlite, close } = await open();
   const { vault, keys, directory, dataKeys, installation } = sqlite;
   return { vault, keys, directory, dataKeys, installation, close };
+});
+
+identityBlockStoreContract("SQLite", async () => {
+  const { sqlite, close } = await open();
+  return { blocks: sqlite.identityBlocks, placements: sqlite.placements, close };
+});
+
+revocationLogContract("SQLite", async () => {
+  const clock = manualClock(1_790_000_000_000);
+  const { sqlite, close } = await open(clock);
+  const { revocations, revocationNews: news, placements, keys, vault, identityBlocks: blocks } = sqlite;
+  return { revocations, news, placements, keys, vault, blocks, clock, close };
 });

@@ -141,3 +141,18 @@ function expectChainHolds(): void {
     expect(Buffer.compare(Buffer.from(row.hash), previous as Buffer)).toBe(0);
   });
 }
+
+test("what was undone is not told, and what was committed is told once, the last of each host", () => {
+  const moved = (agent: string, generation: bigint) => placeCommand([place(agent, generation, `host-${generation}`)]);
+  runBatch(tx, { nowMs: NOW_MS, commands: [moved("x", 1n), moved("y", 1n), moved("z", 1n)] });
+  expect(tx.news.take()).toBeUndefined();
+  const broken: ["placeAgents", unknown] = ["placeAgents", { placements: [place("x", 3n, "host-3"), undefined] }];
+  const results = runBatch(tx, { nowMs: NOW_MS, commands: [moved("x", 2n), moved("y", 2n), broken, moved("x", 3n)] });
+  expect(results.map(({ ok }) => ok)).toEqual([true, true, false, true]);
+  expect(tx.news.take()).toEqual([
+    { feed: "revocations", topic: "host-1", seq: 2n },
+    { feed: "revocations", topic: "host-2", seq: 3n },
+  ]);
+  expect(tx.news.take()).toBeUndefined();
+  expect(countOf("revocation")).toBe(3n);
+});

@@ -8,7 +8,7 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { KeyState } from "../../keyvault/v1/keyvault_pb.ts";
 import { file_plori_keyvault_v1_keyvault } from "../../keyvault/v1/keyvault_pb.ts";
-import type { Candidate, Estimate, Placement, Revocation, Route } from "./router_pb.ts";
+import type { Candidate, Estimate, IdentityBlock, Placement, Revocation, Route } from "./router_pb.ts";
 import { file_plori_router_v1_router } from "./router_pb.ts";
 import type { Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/router/v1/router_service.proto.
  */
 export const file_plori_router_v1_router_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlIi8KF1dhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCSJ2ChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USFAoMcmVzdW1lX3Rva2VuGAEgASgJEjAKC3Jldm9jYXRpb25zGAIgAygLMhsucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb24SEgoKZXZlcnl0aGluZxgDIAEoCCpiCgZBZHZpY2USFgoSQURWSUNFX1VOU1BFQ0lGSUVEEAASFQoRQURWSUNFX1JFVFJZX1NBTUUQARIYChRBRFZJQ0VfUkVTT0xWRV9BR0FJThACEg8KC0FEVklDRV9TVE9QEAMy1wQKDVJvdXRlclNlcnZpY2USXQoMUmVzb2x2ZVJvdXRlEiQucGxvcmkucm91dGVyLnYxLlJlc29sdmVSb3V0ZVJlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuUmVzb2x2ZVJvdXRlUmVzcG9uc2UiABJdCgxFeHBsYWluUm91dGUSJC5wbG9yaS5yb3V0ZXIudjEuRXhwbGFpblJvdXRlUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5FeHBsYWluUm91dGVSZXNwb25zZSIAEmAKDVJlcG9ydE91dGNvbWUSJS5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlcXVlc3QaJi5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlc3BvbnNlIgASWgoLUGxhY2VBZ2VudHMSIy5wbG9yaS5yb3V0ZXIudjEuUGxhY2VBZ2VudHNSZXF1ZXN0GiQucGxvcmkucm91dGVyLnYxLlBsYWNlQWdlbnRzUmVzcG9uc2UiABJdCgxSZW1vdmVBZ2VudHMSJC5wbG9yaS5yb3V0ZXIudjEuUmVtb3ZlQWdlbnRzUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5SZW1vdmVBZ2VudHNSZXNwb25zZSIAEmsKEFdhdGNoUmV2b2NhdGlvbnMSKC5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QaKS5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1Jlc3BvbnNlIgAwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlIi8KF1dhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCSJ2ChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USFAoMcmVzdW1lX3Rva2VuGAEgASgJEjAKC3Jldm9jYXRpb25zGAIgAygLMhsucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb24SEgoKZXZlcnl0aGluZxgDIAEoCCJcChRCbG9ja0lkZW50aXR5UmVxdWVzdBIRCglzcGlmZmVfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkibgoVQmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2sSHQoVZW5kZWRfcGxhY2VtZW50X2NvdW50GAIgASgFIl4KFlVuYmxvY2tJZGVudGl0eVJlcXVlc3QSEQoJc3BpZmZlX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIlEKF1VuYmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2siQgoZTGlzdElkZW50aXR5QmxvY2tzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJuChpMaXN0SWRlbnRpdHlCbG9ja3NSZXNwb25zZRI3Cg9pZGVudGl0eV9ibG9ja3MYASADKAsyHi5wbG9yaS5yb3V0ZXIudjEuSWRlbnRpdHlCbG9jaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqYgoGQWR2aWNlEhYKEkFEVklDRV9VTlNQRUNJRklFRBAAEhUKEUFEVklDRV9SRVRSWV9TQU1FEAESGAoUQURWSUNFX1JFU09MVkVfQUdBSU4QAhIPCgtBRFZJQ0VfU1RPUBADMpIHCg1Sb3V0ZXJTZXJ2aWNlEl0KDFJlc29sdmVSb3V0ZRIkLnBsb3JpLnJvdXRlci52MS5SZXNvbHZlUm91dGVSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLlJlc29sdmVSb3V0ZVJlc3BvbnNlIgASXQoMRXhwbGFpblJvdXRlEiQucGxvcmkucm91dGVyLnYxLkV4cGxhaW5Sb3V0ZVJlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiABJgCg1SZXBvcnRPdXRjb21lEiUucGxvcmkucm91dGVyLnYxLlJlcG9ydE91dGNvbWVSZXF1ZXN0GiYucGxvcmkucm91dGVyLnYxLlJlcG9ydE91dGNvbWVSZXNwb25zZSIAEloKC1BsYWNlQWdlbnRzEiMucGxvcmkucm91dGVyLnYxLlBsYWNlQWdlbnRzUmVxdWVzdBokLnBsb3JpLnJvdXRlci52MS5QbGFjZUFnZW50c1Jlc3BvbnNlIgASXQoMUmVtb3ZlQWdlbnRzEiQucGxvcmkucm91dGVyLnYxLlJlbW92ZUFnZW50c1JlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuUmVtb3ZlQWdlbnRzUmVzcG9uc2UiABJrChBXYXRjaFJldm9jYXRpb25zEigucGxvcmkucm91dGVyLnYxLldhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0GikucGxvcmkucm91dGVyLnYxLldhdGNoUmV2b2NhdGlvbnNSZXNwb25zZSIAMAESYAoNQmxvY2tJZGVudGl0eRIlLnBsb3JpLnJvdXRlci52MS5CbG9ja0lkZW50aXR5UmVxdWVzdBomLnBsb3JpLnJvdXRlci52MS5CbG9ja0lkZW50aXR5UmVzcG9uc2UiABJmCg9VbmJsb2NrSWRlbnRpdHkSJy5wbG9yaS5yb3V0ZXIudjEuVW5ibG9ja0lkZW50aXR5UmVxdWVzdBooLnBsb3JpLnJvdXRlci52MS5VbmJsb2NrSWRlbnRpdHlSZXNwb25zZSIAEm8KEkxpc3RJZGVudGl0eUJsb2NrcxIqLnBsb3JpLnJvdXRlci52MS5MaXN0SWRlbnRpdHlCbG9ja3NSZXF1ZXN0GisucGxvcmkucm91dGVyLnYxLkxpc3RJZGVudGl0eUJsb2Nrc1Jlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
 
 /**
  * Asks for a route.
@@ -518,6 +518,195 @@ export const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse
   messageDesc(file_plori_router_v1_router_service, 13);
 
 /**
+ * Shuts an identity out.
+ *
+ * @generated from message plori.router.v1.BlockIdentityRequest
+ */
+export type BlockIdentityRequest = Message<"plori.router.v1.BlockIdentityRequest"> & {
+  /**
+   * The SPIFFE id, of the service's trust domain. Not the caller's own.
+   *
+   * @generated from field: string spiffe_id = 1;
+   */
+  spiffeId: string;
+
+  /**
+   * Why, for those who find the block later. 1-256 printable characters.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.router.v1.BlockIdentityRequest.
+ * Use `create(BlockIdentityRequestSchema)` to create a new message.
+ */
+export const BlockIdentityRequestSchema: GenMessage<BlockIdentityRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 14);
+
+/**
+ * The identity is shut out.
+ *
+ * @generated from message plori.router.v1.BlockIdentityResponse
+ */
+export type BlockIdentityResponse = Message<"plori.router.v1.BlockIdentityResponse"> & {
+  /**
+   * The block as it stands.
+   *
+   * @generated from field: plori.router.v1.IdentityBlock identity_block = 1;
+   */
+  identityBlock?: IdentityBlock | undefined;
+
+  /**
+   * How many placements ended; 0 unless the identity is an agent host's.
+   *
+   * @generated from field: int32 ended_placement_count = 2;
+   */
+  endedPlacementCount: number;
+};
+
+/**
+ * Describes the message plori.router.v1.BlockIdentityResponse.
+ * Use `create(BlockIdentityResponseSchema)` to create a new message.
+ */
+export const BlockIdentityResponseSchema: GenMessage<BlockIdentityResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 15);
+
+/**
+ * Lets an identity in again.
+ *
+ * @generated from message plori.router.v1.UnblockIdentityRequest
+ */
+export type UnblockIdentityRequest = Message<"plori.router.v1.UnblockIdentityRequest"> & {
+  /**
+   * The SPIFFE id as it was blocked.
+   *
+   * @generated from field: string spiffe_id = 1;
+   */
+  spiffeId: string;
+
+  /**
+   * Why. Optional, at most 256 printable characters.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.router.v1.UnblockIdentityRequest.
+ * Use `create(UnblockIdentityRequestSchema)` to create a new message.
+ */
+export const UnblockIdentityRequestSchema: GenMessage<UnblockIdentityRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 16);
+
+/**
+ * The identity may connect again.
+ *
+ * @generated from message plori.router.v1.UnblockIdentityResponse
+ */
+export type UnblockIdentityResponse = Message<"plori.router.v1.UnblockIdentityResponse"> & {
+  /**
+   * The block as it was.
+   *
+   * @generated from field: plori.router.v1.IdentityBlock identity_block = 1;
+   */
+  identityBlock?: IdentityBlock | undefined;
+};
+
+/**
+ * Describes the message plori.router.v1.UnblockIdentityResponse.
+ * Use `create(UnblockIdentityResponseSchema)` to create a new message.
+ */
+export const UnblockIdentityResponseSchema: GenMessage<UnblockIdentityResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 17);
+
+/**
+ * Asks for the blocked identities.
+ *
+ * @generated from message plori.router.v1.ListIdentityBlocksRequest
+ */
+export type ListIdentityBlocksRequest = Message<"plori.router.v1.ListIdentityBlocksRequest"> & {
+  /**
+   * At most so many; 0 means 50, more than 500 counts as 500.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * As the page before gave it; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message plori.router.v1.ListIdentityBlocksRequest.
+ * Use `create(ListIdentityBlocksRequestSchema)` to create a new message.
+ */
+export const ListIdentityBlocksRequestSchema: GenMessage<ListIdentityBlocksRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 18);
+
+/**
+ * Blocked identities.
+ *
+ * @generated from message plori.router.v1.ListIdentityBlocksResponse
+ */
+export type ListIdentityBlocksResponse = Message<"plori.router.v1.ListIdentityBlocksResponse"> & {
+  /**
+   * The newest block first.
+   *
+   * @generated from field: repeated plori.router.v1.IdentityBlock identity_blocks = 1;
+   */
+  identityBlocks: IdentityBlock[];
+
+  /**
+   * Asks for the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message plori.router.v1.ListIdentityBlocksResponse.
+ * Use `create(ListIdentityBlocksResponseSchema)` to create a new message.
+ */
+export const ListIdentityBlocksResponseSchema: GenMessage<ListIdentityBlocksResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 19);
+
+/**
  * What a host should do about a call that it reported.
  *
  * @generated from enum plori.router.v1.Advice
@@ -634,6 +823,37 @@ export const RouterService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRevocationsRequestSchema;
     output: typeof WatchRevocationsResponseSchema;
+  },
+  /**
+   * Shuts an identity out of both doors: its connections end now, its later calls are UNAUTHENTICATED, and if it is an agent host's, its placements end and its
+   * leases are revoked. Holds until it is unblocked. Repeating it ends again what came since. Role: admin.
+   *
+   * @generated from rpc plori.router.v1.RouterService.BlockIdentity
+   */
+  blockIdentity: {
+    methodKind: "unary";
+    input: typeof BlockIdentityRequestSchema;
+    output: typeof BlockIdentityResponseSchema;
+  },
+  /**
+   * Lets a blocked identity connect again. Placements do not come back. Role: admin.
+   *
+   * @generated from rpc plori.router.v1.RouterService.UnblockIdentity
+   */
+  unblockIdentity: {
+    methodKind: "unary";
+    input: typeof UnblockIdentityRequestSchema;
+    output: typeof UnblockIdentityResponseSchema;
+  },
+  /**
+   * Every blocked identity, the newest block first. Roles: auditor, admin.
+   *
+   * @generated from rpc plori.router.v1.RouterService.ListIdentityBlocks
+   */
+  listIdentityBlocks: {
+    methodKind: "unary";
+    input: typeof ListIdentityBlocksRequestSchema;
+    output: typeof ListIdentityBlocksResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_plori_router_v1_router_service, 0);
