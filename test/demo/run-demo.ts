@@ -1,5 +1,6 @@
 import { OPERATORS_TITLE, operatorsRenewKeys } from "./acts/operators.ts";
 import { searchEverywhere } from "./acts/r05-never-shown.ts";
+import { REVOCATION_TITLE, revocationReachesHost } from "./acts/revocation.ts";
 import { PromiseBroken } from "./expectation.ts";
 import type { Promised } from "./promises.ts";
 import { openStage, type Stage } from "./stage.ts";
@@ -13,7 +14,7 @@ const EXIT_INTERRUPTED = 130;
 const LOG_TAIL_LINES = 5;
 
 /**
- * Plays all promises, what operators may do and the account's statement on a stage of their own. Returns the exit code: 0 only when everything held. The stage is always
+ * Plays all promises, what hosts hear of, what operators may do and the account's statement on a stage of their own. Returns the exit code: 0 only when everything held. The stage is always
  * cleared away, whatever happens, also when `interrupted` fires.
  */
 export async function runDemo(
@@ -42,6 +43,9 @@ async function play(promises: readonly Promised[], stage: Stage, interrupted: Ab
       playing = id;
       await tour.keep(id);
     }
+    playing = "What hosts hear of";
+    tell.heading("Ops", REVOCATION_TITLE);
+    await revocationReachesHost(stage);
     playing = "What operators may do";
     tell.heading("Ops", OPERATORS_TITLE);
     await operatorsRenewKeys(stage);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPERATORS_TITLE, operatorsRenewKeys } from "../demo/acts/operators.ts";
 import { searchEverywhere } from "../demo/acts/r05-never-shown.ts";
+import { REVOCATION_TITLE, revocationReachesHost } from "../demo/acts/revocation.ts";
 import { expectThat } from "../demo/expectation.ts";
 import { searchDirectory, tracesOf } from "../demo/key-search.ts";
 import { PROMISES, type Promised } from "../demo/promises.ts";
@@ -28,6 +29,11 @@ describe("the promises, against the real service over its real doors", () => {
   for (const { id, text } of PROMISES) {
     test(`${id}: ${text}`, () => tour.keep(id));
   }
+
+  test(REVOCATION_TITLE, async () => {
+    await playAll();
+    await revocationReachesHost(stage);
+  });
 
   test(`${OPERATORS_TITLE}: no route is refused while keys move to another KMS key and are rotated`, async () => {
     await playAll();
