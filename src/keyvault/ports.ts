@@ -100,12 +100,13 @@ export interface KeyStore {
    * Stores a key durably, in one transaction with its mutation, in place of `replacesVersion`; the older version's sealed bytes are overwritten.
    * Returns the record as stored, or, for a repeated request id, the first answer. Returns "raced" and writes nothing when another version was stored
    * since the caller looked (its version is taken, or `replacesVersion` is no longer current), or when the head or the data key is no longer the
-   * account's newest: look again and seal again.
+   * account's newest: look again and seal again. Leases on the replaced version are revoked in the same transaction (the router's `RevocationLog`).
    */
   put(key: NewKey, mutation: Mutation): Promise<KeyRecord | "raced">;
   /**
    * Removes a key: its sealed bytes are gone from the table when this resolves. `etag` empty: whatever it is.
-   * Throws KEY_NOT_FOUND, or ETAG_MISMATCH when the key changed. Returns the record as it was.
+   * Throws KEY_NOT_FOUND, or ETAG_MISMATCH when the key changed. Returns the record as it was. Leases on it are
+   * revoked in the same transaction.
    */
   delete(account: string, keyId: string, etag: string, mutation: Mutation): Promise<KeyRecord>;
   /** The account's key with its sealed bytes, or undefined. */
@@ -113,6 +114,7 @@ export interface KeyStore {
   /**
    * Gives a key a new standing, durably, in one transaction with its mutation, if there is one; only if it still is at that version and revision. Returns
    * the record as stored, with the next revision, or, for a repeated request id, the first answer; "raced", with nothing written, when it changed meanwhile.
+   * A key that becomes DEAD or BLOCKED has its leases revoked in the same transaction.
    */
   setState(change: KeyStateChange, mutation?: Mutation): Promise<KeyRecord | "raced">;
   /** The keys that should be probed by `nowMs`, those that wait longest first, at most `limit`. */

@@ -100,7 +100,8 @@ export interface VaultStore {
   describeAccount(account: string): Promise<(ShredCounts & { readonly etag: string }) | undefined>;
   /**
    * Destroys the account's wrapped data keys and sealed keys. Throws KEY_NOT_FOUND when there is nothing, ETAG_MISMATCH when it changed. When this
-   * resolves the bytes are gone from the tables, but perhaps not from the write-ahead log: `truncateLog`.
+   * resolves the bytes are gone from the tables, but perhaps not from the write-ahead log: `truncateLog`. The account's leases are revoked in
+   * the same transaction.
    */
   shred(account: string, etag: string, mutation: Mutation): Promise<ShredCounts>;
   /** Has the write-ahead log written back and cut to nothing. False when a reader held it up for as long as was tried. */

@@ -69,14 +69,15 @@ export interface PlacementStore {
   find(account: string, agent: string): Promise<Placement | undefined>;
   /**
    * Places all or none, durably, in one transaction with the mutation. A higher generation moves the agent, the same one from the same host renews;
-   * anything else throws STALE_GENERATION (metadata: `account`, `agent`, `generation` of the first stale one, `stale_count`).
+   * anything else throws STALE_GENERATION (metadata: `account`, `agent`, `generation` of the first stale one, `stale_count`). Leases of agents that moved away,
+   * and those that would outlive a placement whose end was moved up, are revoked in the same transaction (`RevocationLog`).
    */
   place(placements: readonly Placement[], mutation: Mutation): Promise<readonly Placement[]>;
   /** The answer that `place` gave before under this request id, or undefined. Throws REQUEST_ID_CONFLICT. */
   findAnswer(request: RequestKey): Promise<readonly Placement[] | undefined>;
   /**
    * Ends the placements that are not newer than asked for. Returns how many ended: expired ones had ended already. The generation stays
-   * remembered, so that a late order of an older one does not place the agent again.
+   * remembered, so that a late order of an older one does not place the agent again. The agents' leases are revoked in the same transaction.
    */
   remove(agents: readonly AgentRef[], mutation: Mutation): Promise<{ readonly removedCount: number }>;
 }

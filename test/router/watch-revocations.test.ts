@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Bell } from "../../src/base/bell.ts";
 import { LIMITS } from "../../src/base/limits.ts";
 import type { Caller } from "../../src/identity/roles.ts";
@@ -131,4 +131,22 @@ test("a stream ends when its caller leaves, also while it waits", async () => {
   const waiting = stream.next();
   log.leaving.abort();
   expect(await waiting).toEqual({ done: true, value: undefined });
+});
+
+test("a silent stream is heard every five seconds, with a token that has moved on past others' revocations", async () => {
+  vi.useFakeTimers();
+  try {
+    const log = openLog();
+    const stream = log.watch();
+    await next(stream);
+    for (const expected of ["3", "6"]) {
+      const message = next(stream);
+      for (let n = 0; n < 3; n += 1) log.revoke("h2");
+      await vi.advanceTimersByTimeAsync(LIMITS.revocationsHeartbeatMs);
+      expect(await message).toEqual({ token: expected, seqs: [], all: false });
+    }
+    log.leaving.abort();
+  } finally {
+    vi.useRealTimers();
+  }
 });

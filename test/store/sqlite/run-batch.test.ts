@@ -144,9 +144,11 @@ function expectChainHolds(): void {
 
 test("what was undone is not told, and what was committed is told once, the last of each host", () => {
   const moved = (agent: string, generation: bigint) => placeCommand([place(agent, generation, `host-${generation}`)]);
-  runBatch(tx, { nowMs: NOW_MS, commands: [moved("x", 1n), moved("y", 1n), moved("z", 1n)] });
+  runBatch(tx, { nowMs: NOW_MS, commands: [moved("x", 1n), moved("y", 1n), moved("w", 9n)] });
   expect(tx.news.take()).toBeUndefined();
-  const broken: ["placeAgents", unknown] = ["placeAgents", { placements: [place("x", 3n, "host-3"), undefined] }];
+  // It breaks after it has revoked what agent w has on host-9.
+  const agents = [{ account: "a1", agent: "w", generation: 0n }, undefined];
+  const broken: ["removeAgents", unknown] = ["removeAgents", { agents, mutation: testMutation("", "agents.removed") }];
   const results = runBatch(tx, { nowMs: NOW_MS, commands: [moved("x", 2n), moved("y", 2n), broken, moved("x", 3n)] });
   expect(results.map(({ ok }) => ok)).toEqual([true, true, false, true]);
   expect(tx.news.take()).toEqual([
