@@ -4,6 +4,8 @@ import type { Provider } from "./base/provider.ts";
 import { DEFAULT_ROLE_MAP, parseRoleMap, type RoleMap } from "./identity/role-map.ts";
 import { DEVELOPMENT_CALLBACKS, parseCallbackOrigins } from "./keyvault/callback-origins.ts";
 import { parseProviderUrls } from "./providers/provider-urls.ts";
+import type { DataKeyLife } from "./seal/data-key-life.ts";
+import { SEAL_LIMITS } from "./seal/limits.ts";
 
 /** The environment, as a process sees it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -40,6 +42,8 @@ export interface Config {
   /** Signed checkpoints of the audit. Outside the database; best on another disk or machine. */
   readonly auditCheckpointFile: string;
   readonly kms: KmsConfig;
+  /** How long data keys serve from memory. */
+  readonly dataKeyLife: DataKeyLife;
   readonly tls: TlsConfig;
   readonly trustDomain: string;
   readonly roleMap: RoleMap;
@@ -67,6 +71,8 @@ const NAMES = [
   "PLORI_ENVIRONMENT",
   "PLORI_ROLE_MAP",
   "PLORI_KMS_KEY_IDS",
+  "PLORI_DATA_KEY_SOFT_TTL_MS",
+  "PLORI_DATA_KEY_HARD_TTL_MS",
   "PLORI_GRPC_ADDRESS",
   "PLORI_CONNECT_ADDRESS",
   "PLORI_OPS_ADDRESS",
@@ -92,6 +98,10 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,62})$/;
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 const DRAIN_MAX_MS = 600_000;
 const PROBES_PER_MINUTE_MAX = 60_000;
+/** Below a second a data key would be fetched all the time; beyond an hour a KMS key that was disabled would work for too long. */
+const SOFT_TTL_MIN_MS = 1_000;
+const SOFT_TTL_MAX_MS = 3_600_000;
+const HARD_TTL_MAX_MS = 86_400_000;
 
 /**
  * Reads the configuration. Pure: it looks at `env` and nothing else. In the development profile everything has a default; in production a missing
@@ -133,6 +143,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
       "is missing: the ids or ARNs of the KMS keys, separated by commas, the active one first",
     );
   }
+  const dataKeyLife = parseDataKeyLife(value, problem);
   const tls = parseTls(value, development, dataDir, problem);
   const roleMap = parseRoles(value("PLORI_ROLE_MAP"), problem);
   const providerUrls = parseUrls(value("PLORI_PROVIDER_URLS"), problem);
@@ -178,6 +189,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     databasePath,
     auditCheckpointFile: value("PLORI_AUDIT_CHECKPOINT_FILE") || join(dataDir, "audit-checkpoints"),
     kms,
+    dataKeyLife,
     tls,
     trustDomain,
     roleMap,
@@ -209,6 +221,20 @@ function parseKms(text: string, development: boolean): KmsConfig | undefined {
   const [activeKeyId] = keyIds;
   if (activeKeyId !== undefined) return { kind: "aws", activeKeyId, keyIds };
   return development ? { kind: "development" } : undefined;
+}
+
+function parseDataKeyLife(value: (name: Name) => string, problem: (name: Name, text: string) => void): DataKeyLife {
+  const softMs = Number(value("PLORI_DATA_KEY_SOFT_TTL_MS") || SEAL_LIMITS.softLifeMs);
+  const hardMs = Number(value("PLORI_DATA_KEY_HARD_TTL_MS") || SEAL_LIMITS.hardLifeMs);
+  if (!Number.isInteger(softMs) || softMs < SOFT_TTL_MIN_MS || softMs > SOFT_TTL_MAX_MS) {
+    const range = `${SOFT_TTL_MIN_MS}-${SOFT_TTL_MAX_MS}`;
+    problem("PLORI_DATA_KEY_SOFT_TTL_MS", `must be a whole number of milliseconds, ${range}`);
+  }
+  if (!Number.isInteger(hardMs) || hardMs < softMs || hardMs > HARD_TTL_MAX_MS) {
+    const range = `from the soft TTL to ${HARD_TTL_MAX_MS}`;
+    problem("PLORI_DATA_KEY_HARD_TTL_MS", `must be a whole number of milliseconds, ${range}`);
+  }
+  return { softMs, hardMs };
 }
 
 function parseTls(

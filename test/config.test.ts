@@ -51,6 +51,8 @@ test("every wrong value is named at once, and an origin that would carry keys in
       PLORI_LOG_LEVEL: "loud",
       PLORI_DRAIN_MS: "-1",
       PLORI_REFLECTION: "maybe",
+      PLORI_DATA_KEY_SOFT_TTL_MS: "999",
+      PLORI_DATA_KEY_HARD_TTL_MS: "86400001",
     },
     true,
   );
@@ -58,6 +60,8 @@ test("every wrong value is named at once, and an origin that would carry keys in
   expect(reading.problems.map((problem) => problem.split(" ")[0]).sort()).toEqual([
     "PLORI_CONNECT_CALLBACKS",
     "PLORI_DATABASE_URL",
+    "PLORI_DATA_KEY_HARD_TTL_MS",
+    "PLORI_DATA_KEY_SOFT_TTL_MS",
     "PLORI_DRAIN_MS",
     "PLORI_ENVIRONMENT",
     "PLORI_GRPC_ADDRESS",
@@ -103,4 +107,17 @@ test("users are sent back nowhere in production until somebody allows an origin"
   expect(parseConfig(production, false)).toMatchObject({ kind: "ok", config: { connectCallbacks: [] } });
   const allowed = { ...production, PLORI_CONNECT_CALLBACKS: "https://app.example" };
   expect(parseConfig(allowed, false)).toMatchObject({ config: { connectCallbacks: ["https://app.example"] } });
+});
+
+test("data keys serve for 5 minutes and, while KMS is away, for 70, unless told otherwise; never longer while it answers", () => {
+  const lives = (env: Record<string, string>) => {
+    const reading = parseConfig(env, true);
+    return reading.kind === "ok" ? reading.config.dataKeyLife : reading.problems;
+  };
+  expect(lives({})).toEqual({ softMs: 300_000, hardMs: 4_200_000 });
+  const told = { PLORI_DATA_KEY_SOFT_TTL_MS: "2000", PLORI_DATA_KEY_HARD_TTL_MS: "2000" };
+  expect(lives(told)).toEqual({ softMs: 2_000, hardMs: 2_000 });
+  expect(lives({ ...told, PLORI_DATA_KEY_HARD_TTL_MS: "1999" })).toEqual([
+    "PLORI_DATA_KEY_HARD_TTL_MS must be a whole number of milliseconds, from the soft TTL to 86400000",
+  ]);
 });

@@ -2,6 +2,7 @@ import { createHeadKeeper, type HeadKeeper } from "../keyvault/heads/head-keeper
 import { describeInstallation, environmentMistake, installationMistake } from "../keyvault/installation.ts";
 import type { Kms } from "../kms/kms.ts";
 import { createSealer, RECORDS_KEY_ID } from "../seal/create-sealer.ts";
+import { limitsOfLife } from "../seal/data-key-life.ts";
 import type { SqliteStore } from "../store/sqlite/open-sqlite.ts";
 import type { Ground } from "./ground.ts";
 import { type KmsWatch, watchKms } from "./kms-watch.ts";
@@ -36,6 +37,7 @@ export async function openSealing({ config, clock, log, closers }: Ground, store
     activeKmsKeyId: activeKeyId,
     isTrustedKmsKey,
     localKmsKey: kmsWatch.localArn,
+    limits: limitsOfLife(config.dataKeyLife),
     clock,
   });
   closers.add(() => sealer.close());
