@@ -82,6 +82,10 @@ export interface VaultStore {
   accountsInRotation(afterAccount: string, limit: number): Promise<readonly string[]>;
   /** Stores a row's record sealed anew, with the head and the audit record that go with it; "raced" when row or head changed since. */
   reseal(row: VaultRow, sealed: SealedRecord, head: NewHead, audit: AuditEvent): Promise<"stored" | "raced">;
+  /** Accounts whose newest data key has sealed `SEALS_PER_DATA_KEY_MAX` stored records, ordered, those after `afterAccount`. */
+  accountsToRotate(afterAccount: string, limit: number): Promise<readonly string[]>;
+  /** The most stored records that any one data key has sealed. */
+  mostSeals(): Promise<number>;
   /** Ends the account's rotation unless a record still needs an older data key. Returns whether it ended. */
   endRotation(account: string): Promise<boolean>;
 

@@ -14,9 +14,9 @@ export interface RecordKey {
 
 /**
  * The record's own key: K = HMAC-SHA512(data key, "plori/seal/v1" | suite | salt | SHA-256(associated data)); the first half encrypts, the second commits.
- * Since each salt gives a key of its own, random nonces cannot meet, however many records one data key seals. That is why seals are not
- * counted: the limit of 2^32 invocations (NIST SP 800-38D §8.3) holds for each AES-GCM key, and each of ours encrypts one message of at most
- * 8 KiB; the data key itself keys HMAC only, and 256-bit salts meet after some 2^128 records.
+ * Since each salt gives a key of its own, random nonces cannot meet, however many records one data key seals. The limit of
+ * 2^32 invocations (NIST SP 800-38D §8.3) holds for each AES-GCM key, and each of ours encrypts one message of at most 8 KiB; the data key itself keys
+ * HMAC only, and 256-bit salts meet after some 2^128 records. What is stored is counted all the same (`SEALS_PER_DATA_KEY_MAX`).
  */
 export function deriveRecordKey(dataKey: KeyObject, salt: Uint8Array, associatedData: Uint8Array): RecordKey {
   const digest = createHash("sha256").update(associatedData).digest();

@@ -30,6 +30,12 @@ export interface SealLimits {
   readonly sweepEveryMs: number;
 }
 
+/**
+ * So many stored records of one data key, and the service rotates it. 2^32 is NIST's bound for one AES-GCM key with random nonces (SP 800-38D §8.3). It
+ * does not bind here, where each record has a key of its own (`deriveRecordKey`): it is kept as a second line of defence that costs next to nothing.
+ */
+export const SEALS_PER_DATA_KEY_MAX = 2 ** 32;
+
 /** The defaults. The promise built on them: a disabled KMS key stops serving within 5 minutes, and an outage of KMS of an hour is not noticed. */
 export const SEAL_LIMITS: SealLimits = {
   dataKeysMax: 10_000,

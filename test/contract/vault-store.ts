@@ -99,6 +99,27 @@ export function vaultStoreContract(name: string, open: () => Promise<OpenedVault
       expect(Buffer.from(routable?.sealed.bytes ?? [])).toEqual(Buffer.from(anew.bytes));
     });
 
+    test("a stored record counts at the data key that sealed it, and one that was not stored does not", async () => {
+      const { vault, keys, dataKeys } = opened;
+      expect(await vault.mostSeals()).toBe(0);
+      await dataKeys.insert(dataKey(1));
+      expect(await vault.mostSeals()).toBe(0);
+      await keys.put({ ...newKey(1), head: headOf("a1", 1, []) }, testMutation("a1"));
+      expect(await vault.mostSeals()).toBe(1);
+      expect(await keys.put(newKey(1), testMutation("a1"))).toBe("raced");
+      expect(await vault.mostSeals()).toBe(1);
+      const next = { ...newKey(2, 1), head: headOf("a1", 2, [], { epoch: 1, removedCount: 0 }) };
+      await keys.put(next, testMutation("a1"));
+      expect(await vault.mostSeals()).toBe(2);
+      await dataKeys.insert(dataKey(2));
+      const [row] = await vault.rowsOf("a1");
+      if (row === undefined) throw new Error("unreachable");
+      const { audit } = testMutation("a1", "account.key-resealed");
+      await vault.reseal(row, sealed(2, 9), headOf("a1", 3, [], { epoch: 2, removedCount: 0 }), audit);
+      expect(await vault.mostSeals()).toBe(2);
+      expect(await vault.accountsToRotate("", 10)).toEqual([]);
+    });
+
     test("a key that was sealed under a data key which is not the newest any more is not stored", async () => {
       await opened.dataKeys.insert(dataKey(1));
       await opened.dataKeys.insert(dataKey(2));

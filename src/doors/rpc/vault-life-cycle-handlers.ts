@@ -89,6 +89,7 @@ export function createVaultLifeCycleHandlers(
           faultCount: BigInt(progress.faultCount),
           findings: progress.faults.map(findingMessage),
           done: progress.isDone,
+          maxSealCount: BigInt(progress.mostSeals),
         });
       }
     },

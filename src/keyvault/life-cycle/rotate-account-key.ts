@@ -35,7 +35,11 @@ export interface Rotated {
  * record is touched; older versions only open from then on. Should the process die in between, the sweep of the next one seals the rest.
  * Throws FIELDS_INVALID, KEY_NOT_FOUND (the account has no data key), REQUEST_ID_CONFLICT, and what the sealer throws.
  */
-export async function rotateAccountKey(deps: RotateDeps, input: RotateInput, caller: Caller): Promise<Rotated> {
+export async function rotateAccountKey(
+  deps: RotateDeps,
+  input: RotateInput,
+  caller: Pick<Caller, "spiffeId">,
+): Promise<Rotated> {
   const { account, actor } = input;
   const fields = new FieldChecker();
   fields.id("account", account);

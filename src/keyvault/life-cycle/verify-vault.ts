@@ -13,7 +13,7 @@ const PER_SECOND = 400;
 
 /** What verifying needs. */
 export interface VerifyDeps {
-  readonly vault: Pick<VaultStore, "accounts" | "headState" | "rowsOf" | "record">;
+  readonly vault: Pick<VaultStore, "accounts" | "headState" | "rowsOf" | "record" | "mostSeals">;
   readonly dataKeys: Pick<DataKeyLifeCycle, "openVerification">;
   readonly clock: Clock;
 }
@@ -25,6 +25,8 @@ export interface VerifyProgress {
   /** Since the progress before. */
   readonly faults: readonly FoundFault[];
   readonly isDone: boolean;
+  /** At the end: the most stored records that any one data key has sealed. */
+  readonly mostSeals: number;
 }
 
 /**
@@ -62,7 +64,7 @@ export async function* verifyVault(
       after = page.at(-1) ?? after;
       isDone = page.length < PAGE_SIZE;
       if (isDone) await recordVerified(deps, actor, caller, checkedCount, faultCount);
-      yield { checkedCount, faultCount, faults, isDone };
+      yield { checkedCount, faultCount, faults, isDone, mostSeals: isDone ? await vault.mostSeals() : 0 };
     }
   } finally {
     verification.close();

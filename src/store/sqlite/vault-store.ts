@@ -2,6 +2,7 @@ import type { VaultStore } from "../../keyvault/vault-ports.ts";
 import type { Connection } from "./open-database.ts";
 import { answerKey, readAnswer, SELECT_ANSWER } from "./requests.ts";
 import { DATA_KEY_COLUMNS, type DataKeyRow, toWrappedDataKey } from "./rows.ts";
+import { createSealCounts } from "./seal-counts.ts";
 import { SELECT_AUDITED_HEAD, SELECT_HEAD, SELECT_VAULT_ROWS, toHeadState, toVaultRow } from "./vault-rows.ts";
 import { SELECT_VAULT_STATE, toVaultState, vaultEtag } from "./vault-state.ts";
 import type { Writer } from "./writer.ts";
@@ -46,6 +47,7 @@ export function createVaultStore(reader: Connection, writer: Writer, forget: (ac
   const numberOf = (row: unknown): number => Number((row as { n: bigint }).n);
 
   return {
+    ...createSealCounts(reader),
     async headState(account) {
       return toHeadState(selectHead.get(account), selectAudited.get(account));
     },

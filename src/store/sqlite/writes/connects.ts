@@ -2,6 +2,7 @@ import type { Mutation } from "../../../audit/mutation.ts";
 import { PloriError } from "../../../base/errors.ts";
 import type { BegunConnect, NewConnect } from "../../../keyvault/connect-ports.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
+import { countSeal } from "./count-seal.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
 
 /** Connects of one account that may wait for their completion at once. */
@@ -38,6 +39,7 @@ export function beginConnect(tx: WriteTransaction, { connect, mutation }: BeginC
     mutation.request?.method ?? null,
     mutation.request?.requestId ?? null,
   );
+  countSeal(tx, account, sealedVerifier);
   const answer = { connectId, codeChallenge, expireMs };
   recordMutation(tx, mutation, answer);
   return answer;

@@ -5,6 +5,7 @@ import type { SealedRecord } from "../../../seal/ports.ts";
 import { KEY_COLUMNS, type KeyRow, lastDataKeyVersion, SELECT_LAST_DATA_KEY, toKeyRecord } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
 import { completeConnect } from "./connects.ts";
+import { countSeal } from "./count-seal.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
 import { revokeAccountLeases } from "./revoke.ts";
 import { isCurrentHead, mutationWithEpoch, noteRemoval, writeHead } from "./vault-head.ts";
@@ -70,6 +71,7 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     toJson(record.hosts),
     probeDueMs,
   );
+  countSeal(tx, record.account, sealed);
   if (key.completesConnect !== undefined) completeConnect(tx, record.account, key.completesConnect);
   tx.run(
     KEEP_FINGERPRINT,

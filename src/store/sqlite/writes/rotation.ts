@@ -3,6 +3,7 @@ import type { Mutation } from "../../../audit/mutation.ts";
 import type { NewHead, VaultRow } from "../../../keyvault/vault-ports.ts";
 import type { SealedRecord, WrappedDataKey } from "../../../seal/ports.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
+import { countSeal } from "./count-seal.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
 import { isCurrentHead, withEpoch, writeHead } from "./vault-head.ts";
 
@@ -71,6 +72,7 @@ export function resealKey(tx: WriteTransaction, { row, sealed, head, audit }: Re
     row.account,
     row.keyId,
   );
+  countSeal(tx, row.account, sealed);
   writeHead(tx, head);
   tx.audit(withEpoch(audit, head));
   return "stored";
