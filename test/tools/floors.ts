@@ -36,9 +36,9 @@ const PORT_FILES = /\/(ports|sealer)\.ts$/;
 const OWNED_PACKAGES: readonly (readonly [RegExp, RegExp])[] = [
   [/^@aws-sdk\//, /^kms\/aws\.ts$/],
   [/^better-sqlite3$/, /^store\/sqlite\//],
-  [/^@grpc\/grpc-js$/, /^doors\//],
+  [/^@grpc\/grpc-js$/, /^(doors|client)\//],
   [/^@connectrpc\//, /^doors\//],
-  [/^@bufbuild\//, /^(doors|seal)\//],
+  [/^@bufbuild\//, /^(doors|seal|client)\//],
   [/^@peculiar\//, /^(identity|doors)\//],
   [/^pino$/, /^base\/log\.ts$/],
 ];

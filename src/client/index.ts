@@ -1,0 +1,13 @@
+export type { Clock } from "../base/clock.ts";
+export type { FieldViolation } from "../base/errors.ts";
+export type { Payer, Provider } from "../base/provider.ts";
+export { readEvents } from "./calls/read-events.ts";
+export type { Advice, CallReport, KeyState, Verdict } from "./calls/report.ts";
+export type { TrackedCall, TrackOptions } from "./calls/track-call.ts";
+export type { CallOutcome, TokenCounts, UsageRecord } from "./calls/usage-record.ts";
+export { type AgentHost, connectHost, type HostOptions, type HostStatus } from "./connect-host.ts";
+export { HostError, type HostErrorCode, type HostErrorReason } from "./host-error.ts";
+export type { HostLimits } from "./host-limits.ts";
+export type { HostLog } from "./log.ts";
+export type { WantedCall } from "./routes/resolver.ts";
+export type { Credential, Route, RouteFacts, RouteHold } from "./routes/route.ts";
