@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ManualClock } from "../../src/base/clock.ts";
 import { LIMITS } from "../../src/base/limits.ts";
 import type { KeyStanding, KeyState, KeyStore, NewKey } from "../../src/keyvault/ports.ts";
 import type { VaultStore } from "../../src/keyvault/vault-ports.ts";
@@ -15,7 +16,7 @@ export interface OpenedRevocationLog {
   readonly keys: KeyStore;
   readonly vault: VaultStore;
   readonly blocks: IdentityBlockStore;
-  readonly clock: { nowMs(): number; advance(ms: number): void };
+  readonly clock: ManualClock;
   readonly close: () => Promise<void> | void;
 }
 
@@ -140,6 +141,29 @@ export function revocationLogContract(name: string, open: () => Promise<OpenedRe
       opened.clock.advance(1);
       await put(3, 2);
       expect(await toldTo("h1")).toEqual(["KEY_REPLACED a1/ openai:1"]);
+    });
+
+    test("after the clock stepped back an hour, agents can still be taken away, and their hosts hear of their accounts", async () => {
+      const { clock } = opened;
+      const startMs = clock.nowMs();
+      clock.advance(AN_HOUR_MS);
+      await put(1);
+      clock.stepWallTo(startMs);
+      await place("a1", "x", "h1", { expireMs: startMs + AN_HOUR_MS / 2 });
+      await place("a1", "y", "h1", { expireMs: startMs + AN_HOUR_MS / 2 });
+      await put(2, 1);
+      const agents = [{ account: "a1", agent: "x", generation: 0n }];
+      const { removedCount } = await opened.placements.remove(agents, testMutation("", "agents.removed"));
+      expect(removedCount).toBe(1);
+      expect((await opened.placements.find("a1", "x"))?.expireMs ?? 0).toBe(0);
+      const block = { spiffeId: "spiffe://td/agent-host/h1", reason: "stolen", createMs: 1 };
+      const mutation = testMutation("", "identity.blocked");
+      expect(await opened.blocks.block(block, "h1", mutation)).toMatchObject({ endedPlacementCount: 1 });
+      expect(await toldTo("h1")).toEqual([
+        "KEY_REPLACED a1/ openai:1",
+        "AGENT_REMOVED a1/x :0",
+        "IDENTITY_BLOCKED / :0",
+      ]);
     });
 
     test("a destroyed account is told to its hosts", async () => {

@@ -26,6 +26,8 @@ export class WriteTransaction {
   readonly db: Connection;
   /** The batch's time in milliseconds since the epoch: never before the last batch's. */
   nowMs = 0;
+  /** The time as the machine's clock says it, which may have stepped back: what placements are compared with, as those do who ask where an agent is placed. */
+  wallMs = 0;
   /** Whether the running command has written anything. A command that refuses must not have. */
   dirty = false;
   /** What the main thread is told once the transaction is committed. */
@@ -114,6 +116,7 @@ export class WriteTransaction {
   /** Starts a batch at `nowMs`. The wall clock may step back; recorded time may not. */
   begin(nowMs: number): void {
     this.nowMs = Math.max(this.nowMs, nowMs);
+    this.wallMs = nowMs;
   }
 
   /** Has `participant` told of the batch's end. One that keeps decisions in memory writes them in `flush`, before the commit. */

@@ -26,7 +26,11 @@ export function blockIdentity(tx: WriteTransaction, { block, host, mutation }: B
   );
   let endedPlacementCount = 0;
   if (host !== undefined) {
-    endedPlacementCount = tx.run("UPDATE placement SET expire_ms = 0 WHERE host = ? AND expire_ms > ?", host, tx.nowMs);
+    endedPlacementCount = tx.run(
+      "UPDATE placement SET expire_ms = 0 WHERE host = ? AND expire_ms > ?",
+      host,
+      tx.wallMs,
+    );
     revokeHostLeases(tx, host, "IDENTITY_BLOCKED");
   }
   const row = tx.get(SELECT_BLOCK, block.spiffeId) as BlockRow;

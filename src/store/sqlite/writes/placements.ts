@@ -66,7 +66,7 @@ function revokeReplaced(
     const now = placed.get(`${before.account}/${before.agent}`);
     if (now === undefined) continue;
     if (now.host !== before.host) revokeAgentLeases(tx, before, "AGENT_MOVED");
-    else if (now.expireMs < Math.min(Number(before.expireMs), tx.nowMs + LIMITS.byokReuseMs))
+    else if (now.expireMs < Math.min(Number(before.expireMs), tx.wallMs + LIMITS.byokReuseMs))
       revokeAgentLeases(tx, before, "AGENT_REMOVED");
   }
 }
@@ -87,7 +87,7 @@ export function removeAgents(tx: WriteTransaction, { agents, mutation }: RemoveA
   let removedCount = 0;
   for (const { account, agent, generation } of agents) {
     const row = tx.get(SELECT_PLACEMENT, account, agent) as PlacementRow | undefined;
-    if (row === undefined || row.expireMs <= tx.nowMs || (generation !== 0n && row.generation > generation)) continue;
+    if (row === undefined || row.expireMs <= tx.wallMs || (generation !== 0n && row.generation > generation)) continue;
     tx.run("UPDATE placement SET expire_ms = 0 WHERE account = ? AND agent = ?", account, agent);
     revokeAgentLeases(tx, row, "AGENT_REMOVED");
     removedCount += 1;

@@ -47,7 +47,7 @@ export function revokeHostLeases(tx: WriteTransaction, host: string, cause: "IDE
 
 /** A placement that ended before this time has no lease any more, even on a host whose clock is behind. */
 function leaseMayLiveAfterMs(tx: WriteTransaction): number {
-  return tx.nowMs - LIMITS.leaseSkewMs;
+  return tx.wallMs - LIMITS.leaseSkewMs;
 }
 
 interface NewRevocation {
