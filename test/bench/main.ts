@@ -1,17 +1,27 @@
 import { writeFileSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import { type Bench, formatLine, type Line } from "./bench.ts";
-import { helpText, readArguments } from "./options.ts";
+import { type Asked, helpText, readArguments } from "./options.ts";
 import { openStage, type Stage } from "./stage.ts";
 import { SUBJECTS } from "./subjects.ts";
 
 // Every number is told as a ratio to a baseline that was measured in the same run on the same machine, right before or after it.
 
-const { help, subjects, jsonFile, ...options } = readArguments(process.argv.slice(2), SUBJECTS);
-if (help) console.log(helpText(SUBJECTS));
-else await run();
+const asked = readOrComplain();
+if (asked?.help) console.log(helpText(SUBJECTS));
+else if (asked !== undefined) await run(asked);
 
-async function run(): Promise<void> {
+function readOrComplain(): Asked | undefined {
+  try {
+    return readArguments(process.argv.slice(2), SUBJECTS);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+async function run({ subjects, jsonFile, ...options }: Asked): Promise<void> {
   const lines: Line[] = [];
   let stage: Stage | undefined;
   const bench: Bench = {

@@ -44,7 +44,7 @@ afterAll(() => house.close());
 type Harm = (simulator: ProviderSimulator, secret: string) => void;
 
 /** Connects a key, resolves, does the harm, makes the call, and reports what the client raised. */
-async function callInTrouble(provider: Provider, harm: Harm) {
+async function callInTrouble(provider: Provider, harm: Harm, how: "whole" | "streamed" = "whole") {
   accounts += 1;
   const account = `trouble-${accounts}`;
   await house.place(account, "agent");
@@ -53,7 +53,7 @@ async function callInTrouble(provider: Provider, harm: Harm) {
   const route = await house.resolve(wanted);
   harm(house.simulators[provider], secret);
   const client = MODEL_CLIENTS[provider];
-  const failure = await client.whole(route, "Hello").then(
+  const failure = await client[how](route, "Hello").then(
     () => {
       throw new Error("the call was answered");
     },
@@ -100,14 +100,16 @@ const MODEL_GONE: Told = {
 };
 
 describe.each(PROVIDERS)("an error that %s's own client raises", (provider) => {
-  test("for a key that was revoked: our probe agrees, the key is dead, and the host stops", async () => {
-    const { failure, report, resolveAgain } = await callInTrouble(provider, (simulator, secret) =>
-      simulator.revoke(secret),
-    );
-    expect(failure).toMatchObject(REVOKED[provider]);
-    expect(report).toMatchObject({ keyState: KeyState.DEAD, advice: Advice.STOP });
-    expect(await refused(resolveAgain())).toMatchObject({ code: "FailedPrecondition", reason: "KEY_DEAD" });
-  });
+  test.each(["whole", "streamed"] as const)(
+    "for a key that was revoked, %s: our probe agrees, the key is dead, and the host stops",
+    async (how) => {
+      const revoke: Harm = (simulator, secret) => simulator.revoke(secret);
+      const { failure, report, resolveAgain } = await callInTrouble(provider, revoke, how);
+      expect(failure).toMatchObject(REVOKED[provider]);
+      expect(report).toMatchObject({ keyState: KeyState.DEAD, advice: Advice.STOP });
+      expect(await refused(resolveAgain())).toMatchObject({ code: "FailedPrecondition", reason: "KEY_DEAD" });
+    },
+  );
 
   test("for a rate limit: it holds as long as the provider says, and the host may try the same again then", async () => {
     const askedMs = Date.now();
