@@ -8,6 +8,7 @@ import { openLedger } from "./app/open-ledger.ts";
 import { openRouter } from "./app/open-router.ts";
 import { openSealing } from "./app/open-sealing.ts";
 import { openVault } from "./app/open-vault.ts";
+import { openRouting } from "./app/routing.ts";
 import { createServiceMetrics } from "./app/service-metrics.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { createIdMinter } from "./base/ids.ts";
@@ -60,7 +61,8 @@ async function openFloors(ground: Ground): Promise<App> {
   const vault = openVault(ground, store, sealing);
   const mintId = createIdMinter(clock);
   const leases = await openLeases(ground, store);
-  const router = openRouter(ground, store, vault, leases, mintId);
+  const routing = openRouting(ground, store);
+  const router = openRouter(ground, store, vault, { ...leases.deps, ...routing.deps }, mintId);
   const ledger = await openLedger(ground, store, mintId);
   const handlers = {
     keyVault: createKeyVaultHandlers(vault.deps),
@@ -69,7 +71,7 @@ async function openFloors(ground: Ground): Promise<App> {
   };
   const metrics = createServiceMetrics({ store, sealing, vault, leases });
   await firstAnswer(sealing.kmsWatch);
-  const doors = await openAllDoors(ground, { store, sealing, leases }, handlers, metrics);
+  const doors = await openAllDoors(ground, { store, sealing, leases }, routing.limitHosts(handlers), metrics);
   closers.add(() => doors.close());
   await store.writer.submit("appendAudit", [serviceStarted(config, clock)]);
   log.info("serving", {

@@ -59,6 +59,8 @@ export interface Config {
   readonly drainMs: number;
   /** The most probes of stored keys that timers of ours start in a minute, over all accounts; 0: none. */
   readonly probesPerMinute: number;
+  /** How many routes one agent host may ask for a second, and how many may be asked for one account; twice as many at once. */
+  readonly resolvesPerSecond: { readonly perHost: number; readonly perAccount: number };
   readonly logLevel: LogLevel;
 }
 
@@ -88,6 +90,8 @@ const NAMES = [
   "PLORI_REFLECTION",
   "PLORI_DRAIN_MS",
   "PLORI_PROBES_PER_MINUTE",
+  "PLORI_RESOLVES_PER_SECOND_PER_HOST",
+  "PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT",
   "PLORI_LOG_LEVEL",
 ] as const;
 
@@ -102,6 +106,7 @@ const PROBES_PER_MINUTE_MAX = 60_000;
 const SOFT_TTL_MIN_MS = 1_000;
 const SOFT_TTL_MAX_MS = 3_600_000;
 const HARD_TTL_MAX_MS = 86_400_000;
+const RESOLVES_PER_SECOND_MAX = 1_000_000;
 
 /**
  * Reads the configuration. Pure: it looks at `env` and nothing else. In the development profile everything has a default; in production a missing
@@ -124,6 +129,13 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     const parsed = given === "" ? { host: "127.0.0.1", port } : parseAddress(given);
     if (parsed === undefined) problem(name, "must be host:port, for example 127.0.0.1:7443");
     return parsed ?? { host: "", port: 0 };
+  }
+
+  function rate(name: Name, otherwise: string): number {
+    const given = Number(value(name) || otherwise);
+    if (!Number.isInteger(given) || given < 1 || given > RESOLVES_PER_SECOND_MAX)
+      problem(name, `must be a whole number of calls a second, 1-${RESOLVES_PER_SECOND_MAX}`);
+    return given;
   }
 
   const environment = required(
@@ -167,6 +179,10 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
       `must be a whole number, 0-${PROBES_PER_MINUTE_MAX}; 0 turns re-verification off`,
     );
   }
+  const resolvesPerSecond = {
+    perHost: rate("PLORI_RESOLVES_PER_SECOND_PER_HOST", "2000"),
+    perAccount: rate("PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT", "500"),
+  };
   const grpc = address("PLORI_GRPC_ADDRESS", 7443);
   const connect = address("PLORI_CONNECT_ADDRESS", 7444);
   const ops = address("PLORI_OPS_ADDRESS", 7445);
@@ -201,6 +217,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     connectCallbacks,
     drainMs,
     probesPerMinute,
+    resolvesPerSecond,
     logLevel,
   };
   return { kind: "ok", config, unknownNames };

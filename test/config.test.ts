@@ -78,6 +78,17 @@ test("a misspelt setting is told, not passed over in silence", () => {
   expect(reading).toMatchObject({ kind: "ok", unknownNames: ["PLORI_LOGLEVEL"] });
 });
 
+test("the rates of routes are bounded, and never off", () => {
+  const ratesOf = (perHost: string, perAccount: string) => {
+    const env = { PLORI_RESOLVES_PER_SECOND_PER_HOST: perHost, PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT: perAccount };
+    const reading = parseConfig(env, true);
+    return reading.kind === "ok" ? reading.config.resolvesPerSecond : reading.problems.length;
+  };
+  expect(ratesOf("", "")).toEqual({ perHost: 2_000, perAccount: 500 });
+  expect(ratesOf("1", "1000000")).toEqual({ perHost: 1, perAccount: 1_000_000 });
+  for (const wrong of ["0", "-1", "1.5", "1000001", "many"]) expect(ratesOf(wrong, wrong)).toBe(2);
+});
+
 test("the rate of probes is bounded, and can be turned off", () => {
   const rateOf = (rate: string) => {
     const reading = parseConfig({ PLORI_PROBES_PER_MINUTE: rate }, true);

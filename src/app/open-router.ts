@@ -8,17 +8,18 @@ import { createEndpoints } from "./endpoints.ts";
 import type { Ground } from "./ground.ts";
 import type { Leases } from "./leases.ts";
 import type { OpenVault } from "./open-vault.ts";
+import type { Routing } from "./routing.ts";
 
 /** Gathers what the router's RPCs need. */
 export function openRouter(
   { config, clock, log }: Ground,
   store: SqliteStore,
   { keeper, opener }: OpenVault,
-  { deps }: Leases,
+  beside: Leases["deps"] & Routing["deps"],
   mintId: MintId,
 ): RouterDeps {
   return {
-    ...deps,
+    ...beside,
     placements: store.placements,
     keys: store.directory,
     opener,

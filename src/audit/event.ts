@@ -14,6 +14,7 @@ export type AuditKind =
   | "agents.removed"
   | "identity.blocked"
   | "identity.unblocked"
+  | "policy.updated"
   | "credits.granted"
   | "prices.published"
   | "prices.drafted"

@@ -9,6 +9,11 @@ export const LIMITS = {
   requestMaxBytes: 1024 * 1024,
   usageRecordsMax: 500,
   placementsMax: 500,
+  placementsPageMax: 500,
+  placementsPageDefault: 100,
+  /** Placements that one page of a list looks at. */
+  placementsScannedMax: 5_000,
+  policyPinsMax: 100,
   priceItemsMax: 5_000,
   labelsMax: 16,
   labelNameMaxChars: 63,

@@ -41,6 +41,9 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.router.v1.RouterService/BlockIdentity", ["admin"]],
   ["plori.router.v1.RouterService/UnblockIdentity", ["admin"]],
   ["plori.router.v1.RouterService/ListIdentityBlocks", ["auditor", "admin"]],
+  ["plori.router.v1.RouterService/ListPlacements", ["scheduler", "auditor", "admin"]],
+  ["plori.router.v1.RouterService/GetRoutingPolicy", ["settings", "auditor", "admin"]],
+  ["plori.router.v1.RouterService/UpdateRoutingPolicy", ["settings"]],
 
   ["plori.ledger.v1.LedgerService/GrantCredits", ["billing", "admin"]],
   ["plori.ledger.v1.LedgerService/RecordUsage", ["agent-host", "recorder"]],

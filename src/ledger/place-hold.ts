@@ -28,13 +28,15 @@ export interface HoldOrder extends PricedModel {
   readonly maxOutputTokens: bigint;
   /** Below so many output tokens the call is not worth making. */
   readonly minOutputTokens: bigint;
+  /** The most that may be set aside, in nano-credits. Absent: as much as the call may cost. */
+  readonly capNano?: bigint;
 }
 
 /**
- * Sets aside what the call costs at worst, at the price in force at `nowMs`; credits that cover less give fewer output tokens. The same call from the same
+ * Sets aside what the call costs at worst, at the price in force at `nowMs`; credits or a cap that cover less give fewer output tokens. The same call from the same
  * host with the same request gets its open hold again; a call whose hold ran out gets a new one.
  * Throws, with nothing changed: AGENT_NOT_PLACED (the call id is another host's), CALL_SETTLED, REQUEST_ID_CONFLICT, PRICE_NOT_FOUND, TOO_MANY_HOLDS,
- * CREDITS_EXHAUSTED.
+ * SPEND_CAP_TOO_LOW, CREDITS_EXHAUSTED.
  */
 export function placeHold(set: WorkingSet, order: HoldOrder, nowMs: number): HoldRow {
   const state = catchUp(set, order.account, nowMs);
@@ -142,10 +144,11 @@ function checkRoom(set: WorkingSet, state: AccountState, host: string, nowMs: nu
 
 function coveredOutput(state: AccountState, worst: WorstCase, order: HoldOrder, nowMs: number): bigint {
   const available = availableNano(state.grants, nowMs);
+  const least = order.minOutputTokens < order.maxOutputTokens ? order.minOutputTokens : order.maxOutputTokens;
+  const capped = cappedOutput(worst, order, least);
   // A call that costs nothing at all is served even when nothing is left.
   const covered = worst.outputTokensFor(available);
-  if (covered === undefined || covered >= order.maxOutputTokens) return order.maxOutputTokens;
-  const least = order.minOutputTokens < order.maxOutputTokens ? order.minOutputTokens : order.maxOutputTokens;
+  if (covered === undefined || covered >= capped) return capped;
   if (covered >= least) return covered;
   const required = worst.totalNano(least);
   const metadata: Record<string, string> = {
@@ -160,5 +163,21 @@ function coveredOutput(state: AccountState, worst: WorstCase, order: HoldOrder, 
     "CREDITS_EXHAUSTED",
     `The account has ${metadata["available"]} credits available and the call needs at least ${metadata["required"]}. Add credits, or connect a key.`,
     metadata,
+  );
+}
+
+/** The most output tokens that the call's cap covers. It comes before the credits: no amount of them would help. */
+function cappedOutput(worst: WorstCase, { capNano, maxOutputTokens }: HoldOrder, least: bigint): bigint {
+  if (capNano === undefined) return maxOutputTokens;
+  const covered = worst.outputTokensFor(capNano);
+  if (covered === undefined || covered >= maxOutputTokens) return maxOutputTokens;
+  if (covered >= least) return covered;
+  const required = worst.totalNano(least);
+  const cap = formatCredits(capNano);
+  const needed = formatCredits(required > MAX_NANO ? MAX_NANO : required);
+  throw refuse(
+    "SPEND_CAP_TOO_LOW",
+    `The account's routing policy allows ${cap} credits for one hosted call and this one needs at least ${needed}. Raise max_hosted_call_amount, or connect a key.`,
+    { cap, required: needed },
   );
 }

@@ -40,8 +40,15 @@ export interface DecideInput<K extends KeyStanding> {
   readonly everyCandidate: boolean;
 }
 
-/** What the account's own keys lead to. */
+/** What the account's own keys lead to, as far as they were weighed. */
 interface OwnKeys<K extends KeyStanding> {
+  readonly input: DecideInput<K>;
+  /** The only provider that the request allows. */
+  readonly only: Provider | undefined;
+  /** The provider to which the policy pins the model. */
+  readonly favoured: Provider | undefined;
+  readonly known: CatalogueModel | undefined;
+  readonly candidates: Candidate[];
   /** The call is settled: routed, or refused whatever else there is. */
   settled?: RouteDecision<K> | RouteRefusal;
   /** The first key that would serve and cannot, where the policy allows to go on. */
@@ -50,8 +57,9 @@ interface OwnKeys<K extends KeyStanding> {
 
 /**
  * Decides who serves a call and who pays for it. Pure: the same input always gives the same decision. The name decides the provider (R7): a
- * native key serves its own provider's models, an OpenRouter key every model that has no native key of its own, hosted credits the rest. A key
- * that would serve but cannot follows the policy; a key that we cannot open refuses under every policy, since our fault is never the user's bill.
+ * native key serves its own provider's models, an OpenRouter key every model that has no native key of its own, hosted credits the rest; the account's
+ * policy may put its keys in another order, or pin a model to one of them. What the request itself names goes before the policy. A key that would serve
+ * but cannot follows the policy; a key that we cannot open refuses under every policy, since our fault is never the user's bill.
  */
 export function decide<K extends KeyStanding>(input: DecideInput<K>): Decision<K> {
   const { model, pin, policy, everyCandidate } = input;
@@ -74,24 +82,60 @@ function decideOwn<K extends KeyStanding>(
   known: CatalogueModel | undefined,
   candidates: Candidate[],
 ): OwnKeys<K> {
-  const own: OwnKeys<K> = {};
-  for (const provider of PROVIDER_ORDER) {
-    if (own.settled !== undefined && !input.everyCandidate) break;
-    const key = input.keys.find((held) => held.provider === provider);
-    const listed = input.modelLists?.get(provider);
-    const upstreamModel = upstreamIdAt(provider, input.model, known, listed, input.pin === provider);
-    // Neither a key nor the model: that is no way in which the call could go.
-    if (key === undefined && upstreamModel === "") continue;
-    const name = key === undefined ? "" : keyName(key.account, key.keyId);
-    const candidate = { provider, payer: "BYOK", key: name, upstreamModel } as const;
-    const closed = whyClosed(provider, only, key, upstreamModel);
-    if (key === undefined || closed !== undefined) {
-      candidates.push({ ...candidate, verdict: "SKIPPED", reason: closed ?? "NO_KEY" });
-    } else {
-      candidates.push({ ...candidate, ...weighKey(input, known, key, upstreamModel, own, candidates) });
-    }
+  const favoured = only === undefined ? pinnedByPolicy(input, known) : undefined;
+  const own: OwnKeys<K> = { input, only, favoured, known, candidates };
+  if (favoured !== undefined) weighProvider(own, favoured);
+  const order = input.policy.order ?? PROVIDER_ORDER;
+  const isOpenRouterLast = order[order.length - 1] === "openrouter" || !isGuessedByOpenRouter(input, known);
+  for (const provider of order) {
+    if (provider === favoured || (provider === "openrouter" && !isOpenRouterLast)) continue;
+    weighProvider(own, provider);
   }
+  if (!isOpenRouterLast && favoured !== "openrouter") weighProvider(own, "openrouter");
   return own;
+}
+
+/** The provider to which the account's policy pins the model: by the name as it stands, or by the canonical id that it is a spelling of. */
+function pinnedByPolicy<K extends KeyStanding>(
+  { model, policy: { pins } }: DecideInput<K>,
+  known: CatalogueModel | undefined,
+): Provider | undefined {
+  if (pins === undefined) return undefined;
+  return pins.get(model.id) ?? (known === undefined ? undefined : pins.get(known.id));
+}
+
+/**
+ * Whether OpenRouter would take the name for no better reason than that it takes every name. It knows models as `author/model`: a bare name that no list
+ * knows is another provider's before it is OpenRouter's, wherever the account put its OpenRouter key.
+ */
+function isGuessedByOpenRouter<K extends KeyStanding>(
+  { model, modelLists }: DecideInput<K>,
+  known: CatalogueModel | undefined,
+): boolean {
+  if (known !== undefined || model.qualifiedBy !== undefined || model.id.includes("/")) return false;
+  return modelLists?.get("openrouter")?.has(model.id) !== true;
+}
+
+/** Weighs what the account has of one provider, unless the call is settled and no more candidates are wanted. */
+function weighProvider<K extends KeyStanding>(own: OwnKeys<K>, provider: Provider): void {
+  const { input, only, favoured, known, candidates } = own;
+  if (own.settled !== undefined && !input.everyCandidate) return;
+  const key = input.keys.find((held) => held.provider === provider);
+  const isFavoured = provider === favoured;
+  const listed = input.modelLists?.get(provider);
+  const upstreamModel = upstreamIdAt(provider, input.model, known, listed, input.pin === provider || isFavoured);
+  // Neither a key nor the model: that is no way in which the call could go. But a pin that is passed over is always told.
+  if (key === undefined && upstreamModel === "" && !isFavoured) return;
+  const name = key === undefined ? "" : keyName(key.account, key.keyId);
+  const candidate = { provider, payer: "BYOK", key: name, upstreamModel } as const;
+  const closed = whyClosed(provider, only, key, upstreamModel);
+  if (key === undefined || closed !== undefined) {
+    const reason = key === undefined && isFavoured ? "POLICY_PIN_WITHOUT_KEY" : (closed ?? "NO_KEY");
+    candidates.push({ ...candidate, verdict: "SKIPPED", reason });
+  } else {
+    const why = isFavoured ? "PINNED_BY_POLICY" : keyReason(input.model, input.pin, provider);
+    candidates.push({ ...candidate, ...weighKey(own, key, upstreamModel, why) });
+  }
 }
 
 /** Why a provider is out of the question for the call, whatever its key's state; undefined when it is not. */
@@ -106,20 +150,19 @@ function whyClosed(
   return upstreamModel === "" ? "MODEL_NOT_SERVED" : undefined;
 }
 
-/** The verdict on a key that serves the model; notes in `own` what follows from it. */
+/** The verdict on a key that serves the model, and that is chosen for `reason` if it can; notes in `own` what follows from it. */
 function weighKey<K extends KeyStanding>(
-  { model, pin, policy, nowMs, heldBack }: DecideInput<K>,
-  known: CatalogueModel | undefined,
+  own: OwnKeys<K>,
   key: K,
   upstreamModel: string,
-  own: OwnKeys<K>,
-  candidates: readonly Candidate[],
+  reason: RouteReason,
 ): Pick<Candidate, "verdict" | "reason"> {
+  const { input, known, candidates } = own;
+  const { policy, nowMs, heldBack } = input;
   const { provider } = key;
   const catalogued = known === undefined ? {} : { model: known };
   const held = keyTrouble(key, upstreamModel, nowMs, heldBack);
   if (held === undefined) {
-    const reason = keyReason(model, pin, provider);
     if (own.settled !== undefined) return { verdict: own.settled.kind === "route" ? "NOT_NEEDED" : "SKIPPED", reason };
     own.settled = { kind: "route", payer: "BYOK", provider, upstreamModel, key, reason, candidates, ...catalogued };
     return { verdict: "CHOSEN", reason };

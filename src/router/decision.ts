@@ -18,6 +18,8 @@ export type RouteReason =
   | "NO_PLATFORM_KEY"
   | "OTHER_PROVIDER_PINNED"
   | "OWN_KEY_FIRST"
+  | "PINNED_BY_POLICY"
+  | "POLICY_PIN_WITHOUT_KEY"
   | KeyTrouble;
 
 /** What became of a candidate: the words of `plori.router.v1.Verdict`. */
@@ -89,10 +91,16 @@ export type Decision<K extends KeyStanding> =
   | RouteRefusal
   | { readonly kind: "needs-platform-keys" };
 
-/** What an account wants when a key of its own that would serve cannot. */
+/** What an account wants done with its calls. */
 export interface RoutingPolicy {
-  /** STOP refuses; OTHER_KEYS tries the account's next key; CREDITS also falls to hosted credits. */
+  /** When a key of its own that would serve cannot: STOP refuses; OTHER_KEYS tries the account's next key; CREDITS also falls to hosted credits. */
   readonly onKeyFailure: "STOP" | "OTHER_KEYS" | "CREDITS";
+  /** Every provider, in the order in which the account's own keys are considered. Absent: `PROVIDER_ORDER`. */
+  readonly order?: readonly Provider[];
+  /** By a model's canonical id, or by its name as calls spell it: the provider whose key serves it. Absent: none. */
+  readonly pins?: ReadonlyMap<string, Provider>;
+  /** The most nano-credits that are set aside for one hosted call; the decision does not look at it. Absent: no cap. */
+  readonly maxHostedCallNano?: bigint;
 }
 
 /** The policy of accounts that chose none: nothing is ever paid from elsewhere in silence. */

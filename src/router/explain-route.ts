@@ -3,14 +3,15 @@ import { FieldChecker } from "../base/fields.ts";
 import { type Payer, PLATFORM_ACCOUNT, type Provider } from "../base/provider.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { decide } from "./decide.ts";
-import { type Candidate, DEFAULT_POLICY, type RouteRefusalReason } from "./decision.ts";
+import type { Candidate, RouteRefusalReason } from "./decision.ts";
 import { checkEstimate, type Estimate } from "./hold-request.ts";
 import { checkModelAndPin, type NamedPin } from "./model-name.ts";
-import type { KeyDirectory } from "./ports.ts";
+import type { KeyDirectory, PolicyDirectory } from "./ports.ts";
 
 /** What explaining a route needs: neither an opener nor a release log, so no credential can leave this way. */
 export interface ExplainRouteDeps {
   readonly keys: KeyDirectory;
+  readonly policyDirectory: Pick<PolicyDirectory, "policyOf">;
   readonly catalogue: Catalogue;
   readonly clock: Pick<Clock, "nowMs">;
 }
@@ -40,13 +41,17 @@ export async function explainRoute(deps: ExplainRouteDeps, input: ExplainRouteIn
   const { model, pin } = checkModelAndPin(fields, input.model, input.pin);
   checkEstimate(fields, input.estimate);
   fields.done();
-  const [keys, platformKeys] = await Promise.all([deps.keys.keysOf(input.account), deps.keys.keysOf(PLATFORM_ACCOUNT)]);
+  const [keys, platformKeys, policy] = await Promise.all([
+    deps.keys.keysOf(input.account),
+    deps.keys.keysOf(PLATFORM_ACCOUNT),
+    deps.policyDirectory.policyOf(input.account),
+  ]);
   const decision = decide({
     model,
     pin,
     keys,
     platformKeys,
-    policy: DEFAULT_POLICY,
+    policy,
     catalogue: deps.catalogue,
     nowMs: deps.clock.nowMs(),
     everyCandidate: true,

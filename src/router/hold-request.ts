@@ -24,8 +24,16 @@ export function checkEstimate(fields: FieldChecker, { inputTokens, maxOutputToke
   );
 }
 
-/** How large a hold a hosted call asks for: at most the model's own maximum of output, which is also what an estimate of 0 means. */
-export function holdRequest(holdId: string, estimate: Estimate, hosting: Hosting): HoldRequest {
+/**
+ * How large a hold a hosted call asks for: at most the model's own maximum of output, which is also what an estimate of 0 means, and at most `capNano`
+ * nano-credits.
+ */
+export function holdRequest(
+  holdId: string,
+  estimate: Estimate,
+  hosting: Hosting,
+  capNano: bigint | undefined,
+): HoldRequest {
   const inputTokens = estimate.inputTokens > INPUT_FLOOR_TOKENS ? estimate.inputTokens : INPUT_FLOOR_TOKENS;
   const modelMax = BigInt(hosting.maxOutputTokens);
   const asked = estimate.maxOutputTokens;
@@ -35,5 +43,6 @@ export function holdRequest(holdId: string, estimate: Estimate, hosting: Hosting
     inputTokens,
     maxOutputTokens,
     minOutputTokens: maxOutputTokens < OUTPUT_FLOOR_TOKENS ? maxOutputTokens : OUTPUT_FLOOR_TOKENS,
+    ...(capNano === undefined ? {} : { capNano }),
   };
 }

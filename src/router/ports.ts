@@ -2,6 +2,7 @@ import type { Mutation, RequestKey } from "../audit/mutation.ts";
 import type { Payer, Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 import type { KeyRecord, KeyRef } from "../keyvault/ports.ts";
+import type { RoutingPolicy } from "./decision.ts";
 
 /** A key as the router sees it: whether it can serve, and what is needed to open it. */
 export interface RoutableKey {
@@ -63,10 +64,34 @@ export interface AgentRef {
   readonly generation: bigint;
 }
 
+/** Names an agent. */
+export type AgentName = Pick<Placement, "account" | "agent">;
+
+/** Which placements are wanted. An absent field does not narrow. */
+export interface PlacementFilter {
+  readonly account?: string;
+  readonly host?: string;
+  readonly agent?: string;
+  /** Only those that end after this time, in milliseconds since the Unix epoch. */
+  readonly endsAfterMs?: number;
+}
+
+/** A part of a list of placements. */
+export interface PlacementList {
+  readonly placements: readonly Placement[];
+  /** The next part begins after it. Absent: there is nothing more. */
+  readonly next?: AgentName;
+}
+
 /** Which agents run where. Cached by its adapter and never staler than the last acknowledged change. */
 export interface PlacementStore {
   /** Where the agent is placed, expired or not. One whose placement was removed is undefined, or given as expired. */
   find(account: string, agent: string): Promise<Placement | undefined>;
+  /**
+   * Placements that meet the filter, ordered by account and then agent, at most `limit` of them, those after `after` if it is given. What it costs does not grow with
+   * the number of placements: a part may hold fewer than asked for, even none, although more follow.
+   */
+  list(filter: PlacementFilter, limit: number, after: AgentName | undefined): Promise<PlacementList>;
   /**
    * Places all or none, durably, in one transaction with the mutation. A higher generation moves the agent, the same one from the same host renews;
    * anything else throws STALE_GENERATION (metadata: `account`, `agent`, `generation` of the first stale one, `stale_count`). Leases of agents that moved away,
@@ -121,7 +146,12 @@ export interface HoldRequest {
   readonly maxOutputTokens: bigint;
   /** Below so many output tokens a call is not worth making. */
   readonly minOutputTokens: bigint;
+  /** The most nano-credits that the hold may set aside, above 0. Absent: as many as the call may cost. */
+  readonly capNano?: bigint;
 }
+
+/** What made a hold's output smaller than what was asked for: the account's credits, or the cap. */
+export type OutputLimit = "CREDITS" | "SPEND_CAP";
 
 /** What was recorded, and set aside. */
 export interface Released {
@@ -132,6 +162,8 @@ export interface Released {
     readonly amountNano: bigint;
     readonly expireMs: number;
     readonly maxOutputTokens: bigint;
+    /** Absent: nothing, it is what was asked for. */
+    readonly outputLimit?: OutputLimit;
   };
 }
 
@@ -140,7 +172,8 @@ export interface ReleaseLog {
   /**
    * Records the route and its audit, and for a hosted route the hold, in one transaction; resolves when all of it is durable. The credential must
    * not leave before. A hosted call id that has an open hold of this host with the same request gives that hold again.
-   * Throws PRICE_NOT_FOUND, CREDITS_EXHAUSTED (metadata `available`, `required`), TOO_MANY_HOLDS, CALL_SETTLED, REQUEST_ID_CONFLICT (same call id,
+   * A new hold never exceeds its cap; one that is open keeps its size.
+   * Throws PRICE_NOT_FOUND, CREDITS_EXHAUSTED (metadata `available`, `required`), SPEND_CAP_TOO_LOW (metadata `cap`, `required`), TOO_MANY_HOLDS, CALL_SETTLED, REQUEST_ID_CONFLICT (same call id,
    * another payload), AGENT_NOT_PLACED (the call id is another host's), STORAGE_FULL, OVERLOADED, DRAINING.
    */
   release(release: Release): Promise<Released>;
@@ -198,4 +231,49 @@ export interface KeyReports {
   note(ref: KeyRef, event: ReportEvent, cause: ReportCause): Promise<ReportedKey | undefined>;
   /** Has the provider asked about the key, and waits for the outcome; "not-probed" when that cannot be done now. */
   probe(ref: KeyRef, cause: ReportCause): Promise<ReportedKey | undefined | "not-probed">;
+}
+
+/** Sends the calls of one model to one provider. */
+export interface ModelPin {
+  readonly model: string;
+  readonly provider: Provider;
+}
+
+/** What an account chose about its routes. */
+export interface PolicyChoices {
+  /** Providers without repeats; those that are missing follow in the default order. */
+  readonly providerOrder: readonly Provider[];
+  /** Each model once. */
+  readonly pins: readonly ModelPin[];
+  readonly onKeyFailure: RoutingPolicy["onKeyFailure"];
+  /** Above 0. Absent: no cap. */
+  readonly maxHostedCallNano?: bigint;
+}
+
+/** An account's policy as it is stored. */
+export interface PolicyRecord extends PolicyChoices {
+  readonly account: string;
+  /** Counts the changes, from 1. */
+  readonly revision: number;
+  readonly updateMs: number;
+}
+
+/** Keeps accounts' policies. */
+export interface PolicyStore {
+  /** The account's policy; undefined when it has set none. */
+  find(account: string): Promise<PolicyRecord | undefined>;
+  /**
+   * Replaces the account's policy durably, in one transaction with the mutation, to whose audit details it adds the policy before and after. `etag` must
+   * be that of the policy as it stands; while the account has set none it may be empty too. Throws ETAG_MISMATCH (metadata `policy`, `etag`: the one that
+   * it has), REQUEST_ID_CONFLICT.
+   */
+  put(account: string, choices: PolicyChoices, etag: string, mutation: Mutation): Promise<PolicyRecord>;
+}
+
+/** The policies that routes are decided by. Cached by its adapter and never staler than the last acknowledged change. */
+export interface PolicyDirectory {
+  /** The account's policy; the default for one that has set none. */
+  policyOf(account: string): Promise<RoutingPolicy>;
+  /** As `policyOf`, without waiting, when it is in memory. */
+  warmPolicyOf(account: string): RoutingPolicy | undefined;
 }

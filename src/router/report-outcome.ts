@@ -7,16 +7,16 @@ import { judgeReport } from "../providers/call-report.ts";
 import type { CallFinding } from "../providers/descriptor.ts";
 import { describeProvider } from "../providers/descriptors.ts";
 import { checkCall, checkReport, type ReportOutcomeInput } from "./check-report.ts";
-import { DEFAULT_POLICY } from "./decision.ts";
 import { type KeyWatch, trialCall } from "./key-watch.ts";
 import { notePlatformFinding, settlePlatformFinding } from "./platform-report.ts";
-import type { KeyReports, ReleasedRoute, ReportCause, ReportedKey, RouteLog } from "./ports.ts";
+import type { KeyReports, PolicyDirectory, ReleasedRoute, ReportCause, ReportedKey, RouteLog } from "./ports.ts";
 import { type Advice, adviseHost } from "./report-advice.ts";
 
 /** What reports need. */
 export interface ReportOutcomeDeps {
   readonly routes: RouteLog;
   readonly reports: KeyReports;
+  readonly policyDirectory: Pick<PolicyDirectory, "policyOf">;
   readonly keyWatch: KeyWatch;
   readonly clock: Pick<Clock, "nowMs">;
 }
@@ -50,7 +50,8 @@ export async function reportOutcome(
   const isPlatform = route.keyAccount === PLATFORM_ACCOUNT;
   const found = await deps.reports.find(report.ref);
   const key = found === undefined ? undefined : await judgeFound(deps, report, found, isPlatform);
-  const advice = adviseHost({ finding, state: key?.state, isPlatform, onKeyFailure: DEFAULT_POLICY.onKeyFailure });
+  const { onKeyFailure } = await deps.policyDirectory.policyOf(route.account);
+  const advice = adviseHost({ finding, state: key?.state, isPlatform, onKeyFailure });
   return { advice, key };
 }
 

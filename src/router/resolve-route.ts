@@ -9,7 +9,7 @@ import { keyName } from "../keyvault/ports.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { checkPlacement, notPlaced } from "./check-placement.ts";
 import { decide } from "./decide.ts";
-import { DEFAULT_POLICY, type RouteDecision } from "./decision.ts";
+import type { RouteDecision, RoutingPolicy } from "./decision.ts";
 import { checkEstimate, type Estimate, holdRequest } from "./hold-request.ts";
 import { isTrial } from "./key-trouble.ts";
 import { heldBackFor, type KeyWatch, trialCall } from "./key-watch.ts";
@@ -20,12 +20,14 @@ import type {
   KeyDirectory,
   Placement,
   PlacementStore,
+  PolicyDirectory,
   Release,
   Released,
   ReleaseLog,
   RoutableKey,
 } from "./ports.ts";
 import { routeRefusalError } from "./refusal-message.ts";
+import type { ResolveLimits } from "./resolve-limits.ts";
 import type { RevocationNews } from "./revocation-ports.ts";
 import type { Route } from "./route.ts";
 
@@ -33,6 +35,9 @@ import type { Route } from "./route.ts";
 export interface ResolveRouteDeps {
   readonly placements: Pick<PlacementStore, "find">;
   readonly keys: KeyDirectory;
+  readonly policyDirectory: PolicyDirectory;
+  /** Throws RATE_LIMITED when the host, or the account's share of it, asks too fast. */
+  readonly resolveLimits: ResolveLimits;
   readonly opener: CredentialOpener;
   readonly releaseLog: ReleaseLog;
   readonly revocationNews: Pick<RevocationNews, "mark">;
@@ -58,18 +63,24 @@ export interface ResolveRouteInput {
  * Where and how an agent's model call goes, with the credential: the only way on which one leaves. Placement comes before anything that could
  * tell what exists; the release is durable before this resolves; whatever fails after the credential was opened wipes it.
  *
- * Throws FIELDS_INVALID, AGENT_NOT_PLACED, MODEL_UNKNOWN, PIN_WITHOUT_KEY, the KEY_… reasons, PROVIDER_UNREACHABLE (no platform key works
+ * Throws RATE_LIMITED, FIELDS_INVALID, AGENT_NOT_PLACED, MODEL_UNKNOWN, PIN_WITHOUT_KEY, the KEY_… reasons, PROVIDER_UNREACHABLE (no platform key works
  * now), and what the opener and the release log throw.
  */
 export async function resolveRoute(deps: ResolveRouteDeps, input: ResolveRouteInput, caller: Caller): Promise<Route> {
+  // Before anything else: whatever a host sends costs it a token.
+  deps.resolveLimits.takeHost(caller.name);
   const wanted = checkInput(input);
   const nowMs = deps.clock.nowMs();
   const mark = deps.revocationNews.mark(caller.name);
   const check = await checkPlacement(deps.placements, input, caller, nowMs);
   if (check.kind === "not-placed") throw denied(deps, input, caller, nowMs);
-  const decision = await decideWith(deps, input, wanted, caller, nowMs);
+  // Not before: a host must not use up what is an account's, or learn that there is one, without running an agent of it.
+  deps.resolveLimits.takeAccount(input.account, caller.name);
+  const { policyDirectory } = deps;
+  const policy = policyDirectory.warmPolicyOf(input.account) ?? (await policyDirectory.policyOf(input.account));
+  const decision = await decideWith(deps, input, wanted, policy, caller, nowMs);
   try {
-    return await releaseWith(deps, input, caller, check.placement, decision, nowMs, mark);
+    return await releaseWith(deps, input, caller, check.placement, policy, decision, nowMs, mark);
   } catch (error) {
     // No call was made, so the next one may try the key.
     const { key } = decision;
@@ -83,6 +94,7 @@ async function releaseWith(
   input: ResolveRouteInput,
   caller: Caller,
   placement: Placement,
+  policy: RoutingPolicy,
   decision: RouteDecision<RoutableKey>,
   nowMs: number,
   mark: number,
@@ -90,7 +102,7 @@ async function releaseWith(
   const { key } = decision;
   const credential = deps.opener.openWarm(key) ?? (await deps.opener.open(key));
   try {
-    const release = describeRelease(deps, input, caller, placement, decision, nowMs);
+    const release = describeRelease(deps, input, caller, placement, policy, decision, nowMs);
     const released = await deps.releaseLog.release(release);
     // A revocation that was committed since the decision may be about this very route and have gone out already: then it is no lease, but serves its one call.
     const isLease = release.reuseUntilMs > release.timeMs && deps.revocationNews.mark(caller.name) === mark;
@@ -133,6 +145,7 @@ async function decideWith(
   deps: ResolveRouteDeps,
   input: ResolveRouteInput,
   { model, pin }: ModelAndPin,
+  policy: RoutingPolicy,
   caller: Caller,
   nowMs: number,
 ): Promise<RouteDecision<RoutableKey>> {
@@ -142,7 +155,7 @@ async function decideWith(
     keys: await deps.keys.keysOf(input.account),
     host: caller.name,
     heldBack: heldBackFor(deps.keyWatch, caller.name, input.callId, nowMs),
-    policy: DEFAULT_POLICY,
+    policy,
     catalogue: deps.catalogue,
     nowMs,
     everyCandidate: false,
@@ -164,6 +177,7 @@ function describeRelease(
   input: ResolveRouteInput,
   caller: Caller,
   placement: Placement,
+  { maxHostedCallNano }: RoutingPolicy,
   decision: RouteDecision<RoutableKey>,
   nowMs: number,
 ): Release {
@@ -191,7 +205,8 @@ function describeRelease(
   // A lease never outlives the placement that it rests on.
   if (payer === "BYOK") return { ...release, reuseUntilMs: Math.min(nowMs + LIMITS.byokReuseMs, placement.expireMs) };
   invariant(model?.hosting !== undefined, "a hosted model has a size");
-  return { ...release, reuseUntilMs: nowMs, hold: holdRequest(deps.mintId(), input.estimate, model.hosting) };
+  const hold = holdRequest(deps.mintId(), input.estimate, model.hosting, maxHostedCallNano);
+  return { ...release, reuseUntilMs: nowMs, hold };
 }
 
 function describeRoute(
@@ -226,6 +241,7 @@ function describeRoute(
   }
   invariant(hold !== undefined, "a hosted release comes with a hold");
   const name = `accounts/${release.account}/holds/${hold.holdId}`;
-  const { amountNano, expireMs, maxOutputTokens } = hold;
-  return { ...common, keyName: "", hold: { name, amountNano, expireMs }, maxOutputTokens };
+  const { amountNano, expireMs, maxOutputTokens, outputLimit } = hold;
+  const limited = outputLimit === undefined ? {} : { outputLimit };
+  return { ...common, keyName: "", hold: { name, amountNano, expireMs }, maxOutputTokens, ...limited };
 }

@@ -1,7 +1,7 @@
 import type { Payer, Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 import type { Candidate, RouteReason } from "./decision.ts";
-import type { ProviderEndpoint } from "./ports.ts";
+import type { OutputLimit, ProviderEndpoint } from "./ports.ts";
 
 /** Where and how to make one model call, with the credential. */
 export interface Route extends ProviderEndpoint {
@@ -19,6 +19,8 @@ export interface Route extends ProviderEndpoint {
   readonly hold?: { readonly name: string; readonly amountNano: bigint; readonly expireMs: number };
   /** The most output tokens that the credits cover; 0 on BYOK routes: no limit of ours. */
   readonly maxOutputTokens: bigint;
+  /** What made `maxOutputTokens` smaller than what was asked for. Absent: nothing. */
+  readonly outputLimit?: OutputLimit;
   /** `priceVersions/{version}`; empty when nothing is priced yet. */
   readonly priceVersion: string;
   /** Until when a BYOK route may be reused; absent: it serves one call. */

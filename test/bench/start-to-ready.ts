@@ -1,4 +1,5 @@
 import { type ServiceProcess, startService } from "../support/service-process.ts";
+import { UNLIMITED } from "./stage.ts";
 
 const LOOK_EVERY_MS = 5;
 const READY_MAX_MS = 60_000;
@@ -11,7 +12,7 @@ export async function startToReady(
   providerUrls: string,
 ): Promise<{ readonly service: ServiceProcess; readonly readyMs: number }> {
   const startMs = performance.now();
-  const service = await startService({ dataDir, providerUrls });
+  const service = await startService({ dataDir, providerUrls, env: UNLIMITED });
   while (!(await isReady(service))) {
     if (performance.now() - startMs > READY_MAX_MS) {
       await service.end("SIGKILL");

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PloriError } from "../../src/base/errors.ts";
-import type { Placement, PlacementStore } from "../../src/router/ports.ts";
+import type { AgentName, Placement, PlacementFilter, PlacementStore } from "../../src/router/ports.ts";
 import { testMutation, testRequest } from "../support/mutation.ts";
 
 /** Beyond any clock that a store may be opened with. */
@@ -101,6 +101,59 @@ export function placementStoreContract(
       await expectReason(place(placement({ generation: 5n, host: "host-2" })), "STALE_GENERATION");
       await place(placement({ generation: 5n }));
       expect(await endMs("agent-1")).toBe(FAR_MS);
+    });
+
+    describe("a list", () => {
+      const listed = async (filter: PlacementFilter, limit = 100) => {
+        const found: Placement[] = [];
+        let after: AgentName | undefined;
+        do {
+          const part = await store.list(filter, limit, after);
+          expect(part.placements.length).toBeLessThanOrEqual(limit);
+          found.push(...part.placements);
+          after = part.next;
+        } while (after !== undefined);
+        return found.map(({ account, agent, host }) => `${account}/${agent}@${host}`);
+      };
+
+      beforeEach(async () => {
+        await place(
+          placement({ account: "b", agent: "x" }),
+          placement({ account: "a", agent: "y", host: "host-2" }),
+          placement({ account: "a", agent: "x" }),
+          placement({ account: "a", agent: "z", expireMs: 5 }),
+          placement({ account: "B", agent: "x", host: "host-2" }),
+        );
+      });
+
+      test.each<[string, PlacementFilter, string]>([
+        [
+          "everything, ordered by account and agent, to the letter",
+          {},
+          "B/x@host-2 a/x@host-1 a/y@host-2 a/z@host-1 b/x@host-1",
+        ],
+        ["what ends later than a moment", { endsAfterMs: 5 }, "B/x@host-2 a/x@host-1 a/y@host-2 b/x@host-1"],
+        ["one account's", { account: "a" }, "a/x@host-1 a/y@host-2 a/z@host-1"],
+        ["one host's", { host: "host-1" }, "a/x@host-1 a/z@host-1 b/x@host-1"],
+        ["one host's that have not ended", { host: "host-1", endsAfterMs: 5 }, "a/x@host-1 b/x@host-1"],
+        ["one agent name's", { agent: "x" }, "B/x@host-2 a/x@host-1 b/x@host-1"],
+        ["one account's on one host", { account: "a", host: "host-1" }, "a/x@host-1 a/z@host-1"],
+        ["one agent name's on one host", { agent: "x", host: "host-1" }, "a/x@host-1 b/x@host-1"],
+        ["one agent's", { account: "a", agent: "y" }, "a/y@host-2"],
+        ["one agent's on a host where it is not", { account: "a", agent: "y", host: "host-1" }, ""],
+        ["what is not there", { account: "nobody" }, ""],
+      ])("gives %s, in parts of any size", async (_what, filter, expected) => {
+        for (const limit of [1, 2, 3, 100]) expect((await listed(filter, limit)).join(" ")).toBe(expected);
+      });
+
+      test("has the placements whole, as they are at that moment", async () => {
+        const [first] = (await store.list({ account: "b" }, 1, undefined)).placements;
+        expect(first).toEqual(placement({ account: "b", agent: "x" }));
+        await place(placement({ account: "b", agent: "x", host: "host-9", generation: 2n ** 63n - 1n }));
+        expect(await listed({ host: "host-9" })).toEqual(["b/x@host-9"]);
+        await store.remove([{ account: "b", agent: "x", generation: 0n }], testMutation("", "agents.removed"));
+        expect(await listed({ host: "host-9", endsAfterMs: 1 })).toEqual([]);
+      });
     });
 
     test("a repeated request id gives the first answer and changes nothing", async () => {

@@ -3,6 +3,7 @@ import { PloriError } from "../../src/base/errors.ts";
 import { LIMITS } from "../../src/base/limits.ts";
 import { balance } from "../../src/ledger/balance.ts";
 import { grantCredits } from "../../src/ledger/grant-credits.ts";
+import { outputLimit } from "../../src/ledger/output-limit.ts";
 import { type HoldOrder, placeHold } from "../../src/ledger/place-hold.ts";
 import { publishPrices } from "../../src/ledger/publish-prices.ts";
 import { recordUsage } from "../../src/ledger/record-usage.ts";
@@ -72,6 +73,43 @@ test("credits that do not cover the least output are exhausted, and the refusal 
     },
   });
   expect(place(ledger, { callId: "second", holdId: "h2", minOutputTokens: 25n })).toMatchObject({ amountNano: 150n });
+});
+
+test("a hold never exceeds its cap: it gets fewer output tokens, and says what made them fewer", () => {
+  const ledger = ledgerWith(1_000n);
+  const limited = (order: Partial<HoldOrder>) => {
+    const hold = place(ledger, order);
+    if (hold instanceof PloriError) return hold.reason;
+    const full = orderOf({ account: "a1", callId: hold.callId, holdId: hold.holdId, ...order });
+    return [hold.amountNano, hold.maxOutputTokens, ledger.batch(NOW_MS, (set) => outputLimit(set, full, hold))];
+  };
+  expect(limited({ callId: "c1", holdId: "h1", capNano: 300n })).toEqual([300n, 100n, undefined]);
+  expect(limited({ callId: "c2", holdId: "h2", capNano: 299n })).toEqual([298n, 99n, "SPEND_CAP"]);
+  expect(limited({ callId: "c3", holdId: "h3", capNano: 10n ** 30n })).toEqual([300n, 100n, undefined]);
+  // 102 are left.
+  expect(limited({ callId: "c4", holdId: "h4", capNano: 250n })).toEqual([102n, 1n, "CREDITS"]);
+  expect(limited({ callId: "c2", holdId: "other", capNano: 299n })).toEqual([298n, 99n, "SPEND_CAP"]);
+  checkInvariants(ledger.dump(), NOW_MS);
+});
+
+test("a cap that does not cover the least output is too low, whatever credits there are", () => {
+  for (const nano of [0n, 10n ** 15n]) {
+    const ledger = ledgerWith(nano);
+    const cap = { capNano: 101n, minOutputTokens: 1n };
+    expect(place(ledger, cap)).toMatchObject({
+      reason: "SPEND_CAP_TOO_LOW",
+      refusal: { metadata: { cap: "0.000000101", required: "0.000000102" } },
+    });
+    expect(ledger.batch(NOW_MS, (set) => balance(set, "a1", NOW_MS).heldNano)).toBe(0n);
+  }
+});
+
+test("an open hold keeps its size when the cap changes, and a new one for a call whose hold ran out takes the new cap", () => {
+  const ledger = ledgerWith(1_000n);
+  expect(place(ledger, {})).toMatchObject({ amountNano: 300n });
+  expect(place(ledger, { capNano: 200n })).toMatchObject({ amountNano: 300n, holdId: "h1" });
+  const laterMs = NOW_MS + LIMITS.holdMs;
+  expect(place(ledger, { holdId: "h2", capNano: 200n }, laterMs)).toMatchObject({ amountNano: 200n, holdId: "h2" });
 });
 
 test("the same call with the same request gets its open hold again", () => {

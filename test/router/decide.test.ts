@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Provider } from "../../src/base/provider.ts";
 import type { KeyStanding, RoutingPolicy } from "../../src/router/decision.ts";
+import { toRoutingPolicy } from "../../src/router/policy-record.ts";
+import type { ModelPin, PolicyChoices } from "../../src/router/ports.ts";
 import { decideOn, EVERY_PLATFORM_KEY, inWords, keyOf, NOW_MS, platformKeyOf } from "./routing-fixture.ts";
 
 const keys = (names: string): KeyStanding[] =>
@@ -101,6 +103,90 @@ describe("qualified names and pins", () => {
       expect(inWords(decision)).toBe("refused KEY_DEAD");
     }
   });
+});
+
+describe("an account's policy", () => {
+  const policyOf = (changes: Partial<PolicyChoices>): RoutingPolicy =>
+    toRoutingPolicy({ providerOrder: [], pins: [], onKeyFailure: "STOP", ...changes });
+  const decided = (name: string, held: string, changes: Partial<PolicyChoices>, pin?: Provider) =>
+    decideOn(name, keys(held), { policy: policyOf(changes), platformKeys: EVERY_PLATFORM_KEY, pin });
+
+  test.each<[string, string, string, string]>([
+    ["openai/gpt-oss-120b", "groq together openrouter", "together", "BYOK together openai/gpt-oss-120b"],
+    ["openai/gpt-oss-120b", "groq together openrouter", "openrouter", "BYOK openrouter openai/gpt-oss-120b"],
+    ["openai/gpt-oss-120b", "groq together", "openai openrouter together", "BYOK together openai/gpt-oss-120b"],
+    ["openai/gpt-5.5", "openai openrouter", "openrouter", "BYOK openrouter openai/gpt-5.5"],
+    ["gpt-5.5", "openai openrouter", "openrouter openai", "BYOK openrouter openai/gpt-5.5"],
+    ["openai/gpt-9", "openai openrouter", "openrouter", "BYOK openrouter openai/gpt-9"],
+    // OpenRouter knows models as author/model: a bare name that no list knows is not first of all its own.
+    ["gpt-9", "openai openrouter", "openrouter", "BYOK openai gpt-9"],
+    ["nobody-knows", "openai openrouter", "openrouter", "BYOK openrouter nobody-knows"],
+    ["openai/gpt-5.5", "openai", "openrouter groq", "BYOK openai gpt-5.5"],
+    ["openai/gpt-5.5", "", "openrouter groq", "HOSTED openai gpt-5.5"],
+  ])("%s with keys of %s in the order %s: %s", (name, held, order, expected) => {
+    expect(inWords(decided(name, held, { providerOrder: order.split(" ") as Provider[] }))).toBe(expected);
+  });
+
+  test.each<[string, string, string, Provider, string]>([
+    ["openai/gpt-5.5", "openai openrouter", "openai/gpt-5.5", "openrouter", "BYOK openrouter openai/gpt-5.5"],
+    // A canonical id stands for every spelling, another spelling for itself alone.
+    ["gpt-5.5", "openai openrouter", "openai/gpt-5.5", "openrouter", "BYOK openrouter openai/gpt-5.5"],
+    ["openai/gpt-5.5", "openai openrouter", "gpt-5.5", "openrouter", "BYOK openai gpt-5.5"],
+    ["gpt-5.5", "openai openrouter", "gpt-5.5", "openrouter", "BYOK openrouter openai/gpt-5.5"],
+    ["GPT-5.5", "openai openrouter", "gpt-5.5", "openai", "BYOK openrouter GPT-5.5"],
+    ["my-own-model", "groq openrouter", "my-own-model", "groq", "BYOK groq my-own-model"],
+    // Without a key, or where the provider does not serve the model, the pin is passed over.
+    ["openai/gpt-5.5", "openai", "openai/gpt-5.5", "together", "BYOK openai gpt-5.5"],
+    ["openai/gpt-5.5", "openai groq", "openai/gpt-5.5", "groq", "BYOK openai gpt-5.5"],
+    ["openai/gpt-5.5", "", "openai/gpt-5.5", "openrouter", "HOSTED openai gpt-5.5"],
+    // What the request names goes before.
+    ["openai::gpt-5.5", "openai openrouter", "gpt-5.5", "openrouter", "BYOK openai gpt-5.5"],
+  ])("%s with keys of %s, where %s is pinned to %s: %s", (name, held, model, provider, expected) => {
+    expect(inWords(decided(name, held, { pins: [{ model, provider }] }))).toBe(expected);
+  });
+
+  test("a request's pin goes before the policy's, and refuses without a key", () => {
+    const pins = [{ model: "openai/gpt-5.5", provider: "openrouter" as const }];
+    expect(inWords(decided("openai/gpt-5.5", "openai openrouter", { pins }, "openai"))).toBe("BYOK openai gpt-5.5");
+    expect(inWords(decided("openai/gpt-5.5", "openrouter", { pins }, "openai"))).toBe("refused PIN_WITHOUT_KEY");
+  });
+
+  test("what became of a pin is told first of all", () => {
+    const pins: ModelPin[] = [{ model: "openai/gpt-5.5", provider: "groq" }];
+    const told = (held: string, wanted = pins) => {
+      const decision = decided("openai/gpt-5.5", held, { pins: wanted });
+      if (decision.kind === "needs-platform-keys") throw new Error("platform keys were given");
+      return decision.candidates.map((c) => `${c.provider ?? c.payer} ${c.verdict} ${c.reason}`);
+    };
+    expect(told("openai")[0]).toBe("groq SKIPPED POLICY_PIN_WITHOUT_KEY");
+    expect(told("openai groq")[0]).toBe("groq SKIPPED MODEL_NOT_SERVED");
+    expect(told("openai openrouter", [{ model: "openai/gpt-5.5", provider: "openrouter" }])).toEqual([
+      "openrouter CHOSEN PINNED_BY_POLICY",
+      "openai NOT_NEEDED NATIVE_KEY",
+      "HOSTED NOT_NEEDED OWN_KEY_FIRST",
+    ]);
+  });
+
+  test.each([
+    ["STOP", "refused KEY_DEAD"],
+    ["OTHER_KEYS", "BYOK openai gpt-5.5"],
+    ["CREDITS", "BYOK openai gpt-5.5"],
+  ] as const)("a pinned key that fails follows %s: %s", (onKeyFailure, expected) => {
+    const policy = policyOf({ onKeyFailure, pins: [{ model: "openai/gpt-5.5", provider: "openrouter" }] });
+    const held = [keyOf("openai"), keyOf("openrouter", { state: "DEAD" })];
+    expect(inWords(decideOn("openai/gpt-5.5", held, { policy, platformKeys: EVERY_PLATFORM_KEY }))).toBe(expected);
+  });
+
+  test.each(["STOP", "OTHER_KEYS", "CREDITS"] as const)(
+    "a key that we cannot open refuses under %s, pinned or not",
+    (onKeyFailure) => {
+      for (const pins of [[], [{ model: "openai/gpt-5.5", provider: "openai" as const }]]) {
+        const held = [keyOf("openai", { state: "UNREADABLE" }), keyOf("openrouter")];
+        const changes = { policy: policyOf({ onKeyFailure, pins }), platformKeys: EVERY_PLATFORM_KEY };
+        expect(inWords(decideOn("openai/gpt-5.5", held, changes))).toBe("refused KEY_UNREADABLE");
+      }
+    },
+  );
 });
 
 describe("a key that cannot serve", () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { CATALOGUE } from "../../src/router/catalogue.ts";
+import { DEFAULT_POLICY, type RoutingPolicy } from "../../src/router/decision.ts";
 import { type ExplainRouteInput, explainRoute } from "../../src/router/explain-route.ts";
 import type { RoutableKey } from "../../src/router/ports.ts";
 import { keyOf, NOW_MS, platformKeyOf } from "./routing-fixture.ts";
@@ -8,9 +9,18 @@ const ESTIMATE = { inputTokens: 0n, maxOutputTokens: 0n };
 const INPUT: ExplainRouteInput = { account: "acct-1", agent: "", model: "openai/gpt-5.5", estimate: ESTIMATE };
 const SEALED = { version: 1, sealed: { dataKeyId: "records", dataKeyVersion: 1, bytes: new Uint8Array(8) } };
 
-function openExplainer(own: readonly RoutableKey[], platform: readonly RoutableKey[]) {
+function openExplainer(
+  own: readonly RoutableKey[],
+  platform: readonly RoutableKey[],
+  policy: RoutingPolicy = DEFAULT_POLICY,
+) {
   const keys = { keysOf: async (account: string) => (account === "platform" ? platform : own) };
-  const deps = { keys, catalogue: CATALOGUE, clock: { nowMs: () => NOW_MS } };
+  const deps = {
+    keys,
+    policyDirectory: { policyOf: async () => policy },
+    catalogue: CATALOGUE,
+    clock: { nowMs: () => NOW_MS },
+  };
   return (changes: Partial<ExplainRouteInput> = {}) => explainRoute(deps, { ...INPUT, ...changes });
 }
 
@@ -47,6 +57,14 @@ test("a refusal is told by the reason that resolving would give", async () => {
   expect(await explain()).toMatchObject({ kind: "refused", refusal: "KEY_DEAD" });
   expect(await explain({ pin: "groq" })).toMatchObject({ kind: "refused", refusal: "PIN_WITHOUT_KEY" });
   expect(await explain({ model: "Acme/Nothing" })).toMatchObject({ kind: "refused", refusal: "MODEL_UNKNOWN" });
+});
+
+test("the account's policy is what the explanation goes by", async () => {
+  const dead = { ...keyOf("openai", { state: "DEAD" }), ...SEALED };
+  const explain = openExplainer([dead], [{ ...platformKeyOf("openai"), ...SEALED }], { onKeyFailure: "CREDITS" });
+  const explanation = await explain();
+  expect(explanation).toMatchObject({ kind: "route", payer: "HOSTED" });
+  expect(explanation.candidates[0]).toMatchObject({ payer: "BYOK", verdict: "SKIPPED", reason: "KEY_DEAD" });
 });
 
 test("the reserved account runs no agents, so nothing is explained for it", async () => {

@@ -13,6 +13,7 @@ import type { KeyRecord } from "../../src/keyvault/ports.ts";
 import { createProbeBudget } from "../../src/keyvault/probe-budget.ts";
 import type { ProbeOutcome } from "../../src/providers/descriptor.ts";
 import type { ReportOutcomeInput } from "../../src/router/check-report.ts";
+import { DEFAULT_POLICY, type RoutingPolicy } from "../../src/router/decision.ts";
 import { createKeyWatch, heldBackFor, trialCall } from "../../src/router/key-watch.ts";
 import type { ReleasedRoute } from "../../src/router/ports.ts";
 import { reportOutcome } from "../../src/router/report-outcome.ts";
@@ -27,7 +28,7 @@ function host(name: string): Caller {
 }
 
 /** Reports over the real keeper, with a provider that answers as the test says. */
-async function openReports(changes: Partial<KeyRecord> = {}) {
+async function openReports(changes: Partial<KeyRecord> = {}, policy: RoutingPolicy = DEFAULT_POLICY) {
   const clock = manualClock(NOW_MS);
   const memory = createMemoryKeyStore();
   const { account = "acct-1", provider = "openai" } = changes;
@@ -69,6 +70,7 @@ async function openReports(changes: Partial<KeyRecord> = {}) {
   const deps = {
     routes: { find: async (routeId: string) => routes.get(routeId) },
     reports: createKeyReports({ keeper, clock, log: silentLog }),
+    policyDirectory: { policyOf: async (asked: string) => (asked === "acct-1" ? policy : DEFAULT_POLICY) },
     keyWatch,
     clock,
   };
@@ -377,4 +379,14 @@ test("trouble of our own while probing refuses no report", async () => {
   });
   const cause = { caller: "x", details: {} };
   expect(await reports.probe({ account: "acct-1", keyId: "openai", version: 1 }, cause)).toBe("not-probed");
+});
+
+test.each([
+  ["STOP", "STOP"],
+  ["OTHER_KEYS", "RESOLVE_AGAIN"],
+  ["CREDITS", "RESOLVE_AGAIN"],
+] as const)("under %s a dead key's host is told to %s", async (onKeyFailure, advice) => {
+  const reports = await openReports({}, { onKeyFailure });
+  reports.judge("invalid");
+  expect(await reports.report({ httpStatus: 401, errorCode: "invalid_api_key" })).toMatchObject({ advice });
 });

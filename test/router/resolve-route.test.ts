@@ -7,6 +7,7 @@ import { LIMITS } from "../../src/base/limits.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { Caller } from "../../src/identity/roles.ts";
 import { CATALOGUE } from "../../src/router/catalogue.ts";
+import { DEFAULT_POLICY } from "../../src/router/decision.ts";
 import { createKeyWatch } from "../../src/router/key-watch.ts";
 import type {
   CredentialOpener,
@@ -79,6 +80,11 @@ function openRouter(changes: Partial<ResolveRouteDeps> = {}) {
       },
       denied: (denial) => denials.push(denial),
     },
+    policyDirectory: {
+      warmPolicyOf: () => DEFAULT_POLICY,
+      policyOf: () => Promise.reject(new Error("must not be asked")),
+    },
+    resolveLimits: { takeHost() {}, takeAccount() {} },
     endpointOf: (provider) => ({
       baseUrl: `https://${provider}.test/v1`,
       credentialHeader: "authorization",
@@ -233,6 +239,22 @@ describe("a hosted route", () => {
     expect(router.releases[0]?.hold).toMatchObject(expected);
   });
 
+  test("passes the policy's cap on, and says what made the output smaller", async () => {
+    const policyDirectory = {
+      warmPolicyOf: () => undefined,
+      policyOf: async () => ({ ...DEFAULT_POLICY, maxHostedCallNano: 77n }),
+    };
+    const router = openRouter({ policyDirectory });
+    router.accounts.set("acct-1", []);
+    router.accounts.set("platform", [routable("platform")]);
+    router.answerReleases({ priceVersion: 7, hold: { ...hold, outputLimit: "SPEND_CAP" } });
+    expect(await router.resolve()).toMatchObject({ outputLimit: "SPEND_CAP" });
+    expect(router.releases[0]?.hold).toMatchObject({ capNano: 77n });
+    const free = openHosted();
+    expect((await free.resolve()).outputLimit).toBeUndefined();
+    expect(free.releases[0]?.hold).not.toHaveProperty("capNano");
+  });
+
   test("without a hold is a fault of ours, and the credential is wiped", async () => {
     const router = openHosted();
     router.answerReleases({ priceVersion: 7 });
@@ -281,6 +303,54 @@ describe("placement", () => {
     expect(error.refusal).toEqual(plain.refusal);
     expect(() => router.opened[0]?.reveal()).toThrow("wiped");
   });
+});
+
+describe("rate limits", () => {
+  /** Limits that write down what was taken, and refuse when told. */
+  function openLimited(refusing?: "host" | "account") {
+    const taken: string[] = [];
+    const take = (scope: "host" | "account", name: string) => {
+      taken.push(name);
+      if (refusing === scope) throw refuse("RATE_LIMITED", "too fast", { scope });
+    };
+    const resolveLimits = {
+      takeHost: (host: string) => take("host", host),
+      takeAccount: (account: string, host: string) => take("account", `${account} for ${host}`),
+    };
+    return { taken, router: openRouter({ resolveLimits }) };
+  }
+
+  test("the host's is taken before anything is looked at, the account's once the agent is known to run there", async () => {
+    const { taken, router } = openLimited();
+    await router.resolve();
+    expect(taken).toEqual(["host-1", "acct-1 for host-1"]);
+    const full = openLimited("host");
+    expect(await refusal(full.router.resolve({ account: "not an id" }))).toMatchObject({ reason: "RATE_LIMITED" });
+    expect(full.router.steps).toEqual([]);
+    expect(full.router.denials).toEqual([]);
+  });
+
+  test("a call that is denied or malformed costs the host's token, and never the account's", async () => {
+    const { taken, router } = openLimited("account");
+    expect(await refusal(router.resolve({ agent: "agent-9" }))).toMatchObject({ reason: "AGENT_NOT_PLACED" });
+    expect(await refusal(router.resolve({ model: "" }))).toMatchObject({ reason: "FIELDS_INVALID" });
+    expect(taken).toEqual(["host-1", "host-1"]);
+    expect(await refusal(router.resolve())).toMatchObject({ reason: "RATE_LIMITED" });
+    expect(router.opened).toEqual([]);
+  });
+});
+
+test("a KMS that is away refuses under every policy: our fault is never the user's bill", async () => {
+  for (const onKeyFailure of ["STOP", "OTHER_KEYS", "CREDITS"] as const) {
+    const policy = { ...DEFAULT_POLICY, onKeyFailure };
+    const router = openRouter({
+      policyDirectory: { warmPolicyOf: () => policy, policyOf: async () => policy },
+      opener: { openWarm: () => undefined, open: () => Promise.reject(refuse("KMS_UNAVAILABLE", "away")) },
+    });
+    router.accounts.set("platform", [routable("platform")]);
+    expect(await refusal(router.resolve())).toMatchObject({ reason: "KMS_UNAVAILABLE" });
+    expect(router.releases).toEqual([]);
+  }
 });
 
 describe("when something fails", () => {

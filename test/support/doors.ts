@@ -52,6 +52,9 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       blockIdentity: notUnderTest,
       unblockIdentity: notUnderTest,
       listIdentityBlocks: notUnderTest,
+      listPlacements: notUnderTest,
+      getRoutingPolicy: notUnderTest,
+      updateRoutingPolicy: notUnderTest,
       ...some.router,
     },
     ledger: {

@@ -1,6 +1,6 @@
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { refuse } from "../../src/base/errors.ts";
-import type { Placement, PlacementStore } from "../../src/router/ports.ts";
+import type { AgentName, Placement, PlacementStore } from "../../src/router/ports.ts";
 import { createMemoryRequests } from "./memory-requests.ts";
 
 /** An empty placement store in memory. */
@@ -14,6 +14,19 @@ export function createMemoryPlacementStore(): {
   const store: PlacementStore = {
     async find(account, agent) {
       return placed.get(`${account}/${agent}`);
+    },
+    async list({ account, host, agent, endsAfterMs = Number.NEGATIVE_INFINITY }, limit, after) {
+      const order = (a: AgentName, b: AgentName) => compare(a.account, b.account) || compare(a.agent, b.agent);
+      const found = [...placed.values()]
+        .filter((one) => account === undefined || one.account === account)
+        .filter((one) => host === undefined || one.host === host)
+        .filter((one) => agent === undefined || one.agent === agent)
+        .filter((one) => one.expireMs > endsAfterMs && (after === undefined || order(one, after) > 0))
+        .sort(order);
+      const placements = found.slice(0, limit);
+      const last = placements.at(-1);
+      if (last === undefined || found.length <= limit) return { placements };
+      return { placements, next: { account: last.account, agent: last.agent } };
     },
     async place(placements, mutation) {
       const before = requests.find(mutation.request);
@@ -58,4 +71,8 @@ export function createMemoryPlacementStore(): {
     },
   };
   return { store, audit };
+}
+
+function compare(a: string, b: string): number {
+  return Number(a > b) - Number(a < b);
 }

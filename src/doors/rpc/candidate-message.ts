@@ -30,6 +30,8 @@ const REASON_NUMBERS = {
   KEY_RATE_LIMITED: ReasonNumber.KEY_RATE_LIMITED,
   OTHER_PROVIDER_PINNED: ReasonNumber.OTHER_PROVIDER_PINNED,
   OWN_KEY_FIRST: ReasonNumber.OWN_KEY_FIRST,
+  PINNED_BY_POLICY: ReasonNumber.PINNED_BY_POLICY,
+  POLICY_PIN_WITHOUT_KEY: ReasonNumber.POLICY_PIN_WITHOUT_KEY,
 } as const satisfies Record<RouteReason, ReasonNumber>;
 
 /** The number of a route reason. */

@@ -116,6 +116,7 @@ function writeRoute(writer: WireWriter, route: Route): void {
   if (reuseUntilTime !== undefined) writer.message(15, () => writeTime(writer, reuseUntilTime));
   writer.number(16, route.reason);
   for (const candidate of route.candidates) writer.message(17, () => writeCandidate(writer, candidate));
+  writer.number(18, route.outputLimit);
 }
 
 function writeHold(writer: WireWriter, { name, amount, expireTime }: Hold): void {

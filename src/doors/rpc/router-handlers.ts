@@ -3,6 +3,7 @@ import { refuse } from "../../base/errors.ts";
 import { type Estimate, type Placement, PlacementSchema } from "../../gen/plori/router/v1/router_pb.ts";
 import {
   ExplainRouteResponseSchema,
+  ListPlacementsResponseSchema,
   PlaceAgentsResponseSchema,
   RemoveAgentsResponseSchema,
   ReportOutcomeResponseSchema,
@@ -10,15 +11,18 @@ import {
 } from "../../gen/plori/router/v1/router_service_pb.ts";
 import { Payer } from "../../gen/plori/type/v1/type_pb.ts";
 import { type ExplainRouteDeps, explainRoute } from "../../router/explain-route.ts";
+import { type ListPlacementsDeps, listPlacements } from "../../router/list-placements.ts";
 import type { NamedPin } from "../../router/model-name.ts";
 import { type PlaceAgentsDeps, placeAgents } from "../../router/place-agents.ts";
 import type { Placement as StoredPlacement } from "../../router/ports.ts";
 import { type RemoveAgentsDeps, removeAgents } from "../../router/remove-agents.ts";
 import { type ReportOutcomeDeps, reportOutcome } from "../../router/report-outcome.ts";
 import { type ResolveRouteDeps, resolveRoute } from "../../router/resolve-route.ts";
+import type { UpdateRoutingPolicyDeps } from "../../router/update-routing-policy.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { candidateMessage } from "./candidate-message.ts";
 import { createIdentityBlockHandlers, type IdentityBlockDeps } from "./identity-block-handlers.ts";
+import { createPolicyHandlers } from "./policy-handlers.ts";
 import { readReport, reportedFields } from "./report-message.ts";
 import { createRevocationHandlers, type RevocationDeps } from "./revocation-handlers.ts";
 import { routeMessage } from "./route-message.ts";
@@ -30,6 +34,8 @@ export type RouterDeps = ResolveRouteDeps &
   ExplainRouteDeps &
   PlaceAgentsDeps &
   RemoveAgentsDeps &
+  ListPlacementsDeps &
+  UpdateRoutingPolicyDeps &
   ReportOutcomeDeps &
   RevocationDeps &
   IdentityBlockDeps;
@@ -67,6 +73,12 @@ export function createRouterHandlers(deps: RouterDeps): ServiceHandlers<typeof R
     async placeAgents({ placements, requestId, actor }, { caller }) {
       const stored = await placeAgents(deps, { placements: placements.map(readPlacement), requestId, actor }, caller);
       return create(PlaceAgentsResponseSchema, { placements: stored.map(placementMessage) });
+    },
+    ...createPolicyHandlers(deps),
+    async listPlacements({ account, host, agent, showExpired, pageSize, pageToken }) {
+      const page = await listPlacements(deps, { account, host, agent, showExpired, pageSize, pageToken });
+      const placements = page.placements.map(placementMessage);
+      return create(ListPlacementsResponseSchema, { placements, nextPageToken: page.nextPageToken });
     },
     async removeAgents({ agents, requestId, actor }, { caller }) {
       return create(RemoveAgentsResponseSchema, await removeAgents(deps, { agents, requestId, actor }, caller));

@@ -17,6 +17,7 @@ import { setCanary } from "./writes/installation.ts";
 import { deferKeyProbe, setKeyState } from "./writes/key-states.ts";
 import { deleteKey, noteKeysUsed, putKey } from "./writes/keys.ts";
 import { placeAgents, removeAgents } from "./writes/placements.ts";
+import { putPolicy } from "./writes/policies.ts";
 import { release } from "./writes/release.ts";
 import { sweepRevocations } from "./writes/revoke.ts";
 import { beginRotation, endRotation, resealKey } from "./writes/rotation.ts";
@@ -42,6 +43,7 @@ export const EXECUTORS = {
   sweepConnects,
   placeAgents,
   removeAgents,
+  putPolicy,
   release,
   grantCredits,
   recordUsage,

@@ -1,4 +1,5 @@
 import { activePriceVersion as findActive } from "../../ledger/active-price.ts";
+import { outputLimit } from "../../ledger/output-limit.ts";
 import { placeHold as decideHold } from "../../ledger/place-hold.ts";
 import type { HoldRequest, Release, Released } from "../../router/ports.ts";
 import { ledgerSet } from "./ledger-set.ts";
@@ -11,15 +12,15 @@ export function placeHold(
   request: HoldRequest,
 ): NonNullable<Released["hold"]> & { readonly priceVersion: number } {
   const { account, agent, host, callId, routeId, model, provider, upstreamModel, canonicalModel } = route;
-  const hold = decideHold(
-    ledgerSet(tx),
-    { account, agent, host, callId, routeId, model, provider, upstreamModel, canonicalModel, ...request },
-    tx.nowMs,
-  );
+  const order = { account, agent, host, callId, routeId, model, provider, upstreamModel, canonicalModel, ...request };
+  const set = ledgerSet(tx);
+  const hold = decideHold(set, order, tx.nowMs);
   // What was decided waits in memory for the flush: from here on the command must not refuse.
   tx.dirty = true;
   const { holdId, amountNano, expireMs, maxOutputTokens, priceVersion } = hold;
-  return { holdId, amountNano, expireMs, maxOutputTokens, priceVersion };
+  const limit = outputLimit(set, order, hold);
+  const placed = { holdId, amountNano, expireMs, maxOutputTokens, priceVersion };
+  return limit === undefined ? placed : { ...placed, outputLimit: limit };
 }
 
 /** The price version in force now; 0 when none was published. */

@@ -9,7 +9,14 @@ import type { KeyStore } from "../../keyvault/ports.ts";
 import type { VaultStore } from "../../keyvault/vault-ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import type { IdentityBlockStore } from "../../router/identity-block-ports.ts";
-import type { KeyDirectory, PlacementStore, ReleaseLog, RouteLog } from "../../router/ports.ts";
+import type {
+  KeyDirectory,
+  PlacementStore,
+  PolicyDirectory,
+  PolicyStore,
+  ReleaseLog,
+  RouteLog,
+} from "../../router/ports.ts";
 import type { RevocationLog, RevocationNews } from "../../router/revocation-ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
 import { createAuditStore } from "./audit-store.ts";
@@ -22,6 +29,7 @@ import { KeyUses } from "./key-uses.ts";
 import { createLedgerStore } from "./ledger-store.ts";
 import { openReader } from "./open-database.ts";
 import { createPlacementStore } from "./placement-store.ts";
+import { createPolicyStore } from "./policy-store.ts";
 import { lockDatabase } from "./process-lock.ts";
 import { recoverKeyUses } from "./recover-key-uses.ts";
 import { createReleaseHistory } from "./release-history.ts";
@@ -45,6 +53,8 @@ export interface SqliteStore {
   readonly vault: VaultStore;
   readonly installation: InstallationStore;
   readonly placements: PlacementStore;
+  readonly policies: PolicyStore;
+  readonly policyDirectory: PolicyDirectory;
   readonly releases: ReleaseLog;
   readonly routes: RouteLog;
   readonly ledger: LedgerStore;
@@ -92,6 +102,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       vault: createVaultStore(reader, writer, forget),
       placements,
       identityBlocks: createIdentityBlockStore(reader, writer, forgetPlacements),
+      ...createPolicyStore(reader, writer),
       ledger: createLedgerStore(path, reader, writer, clock),
       releases: createReleaseLog(writer, uses, denials),
       routes: createRouteLog(reader),

@@ -1,4 +1,5 @@
 import type { Placement, PlacementStore } from "../../router/ports.ts";
+import { createPlacementLister } from "./list-placements.ts";
 import type { Connection } from "./open-database.ts";
 import { answerKey, readAnswer, SELECT_ANSWER } from "./requests.ts";
 import { RowCache } from "./row-cache.ts";
@@ -20,6 +21,7 @@ export function createPlacementStore(
 ): { readonly placements: PlacementStore; readonly forgetPlacements: () => void } {
   const selectOne = reader.prepare(`SELECT ${PLACEMENT_COLUMNS} FROM placement WHERE account = ? AND agent = ?`);
   const selectAnswer = reader.prepare(SELECT_ANSWER);
+  const list = createPlacementLister(reader);
   const cache = new RowCache(CACHED_PLACEMENTS_MAX, (key) => {
     const [account, agent] = key.split("/");
     const row = selectOne.get(account, agent) as PlacementRow | undefined;
@@ -29,6 +31,7 @@ export function createPlacementStore(
     async find(account, agent) {
       return cache.get(cacheKey(account, agent));
     },
+    list: async (filter, limit, after) => list(filter, limit, after),
     async place(placements, mutation) {
       const stored = await writer.submit("placeAgents", { placements, mutation });
       for (const { account, agent } of placements) cache.forget(cacheKey(account, agent));

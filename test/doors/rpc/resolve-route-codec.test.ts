@@ -62,6 +62,7 @@ const routes = fc.record(
       }),
       { maxLength: 5 },
     ),
+    outputLimit: enumNumber,
   },
   { requiredKeys: [] },
 );

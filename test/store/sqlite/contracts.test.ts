@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { AuditKind } from "../../../src/audit/event.ts";
 import { type Clock, manualClock, systemClock } from "../../../src/base/clock.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { openSqlite, type SqliteStore } from "../../../src/store/sqlite/open-sqlite.ts";
@@ -6,6 +7,7 @@ import { dataKeyStoreContract } from "../../contract/data-key-store.ts";
 import { identityBlockStoreContract } from "../../contract/identity-block-store.ts";
 import { keyStoreContract } from "../../contract/key-store.ts";
 import { placementStoreContract } from "../../contract/placement-store.ts";
+import { policyStoreContract } from "../../contract/policy-store.ts";
 import { revocationLogContract } from "../../contract/revocation-log.ts";
 import { vaultStoreContract } from "../../contract/vault-store.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -36,6 +38,15 @@ keyStoreContract("SQLite", async () => {
 placementStoreContract("SQLite", async () => {
   const { sqlite, close } = await open();
   return { store: sqlite.placements, close };
+});
+
+policyStoreContract("SQLite", async () => {
+  const { sqlite, close } = await open();
+  const changes = async (account: string) => {
+    const { items } = await sqlite.audit.newest({ account }, undefined, 10);
+    return items.map(({ kind, details }) => ({ kind: kind as AuditKind, details: JSON.parse(details) }));
+  };
+  return { store: sqlite.policies, directory: sqlite.policyDirectory, changes, close };
 });
 
 vaultStoreContract("SQLite", async () => {

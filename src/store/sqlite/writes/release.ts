@@ -55,6 +55,6 @@ export function release(tx: WriteTransaction, route: Release): Released {
     },
   });
   if (hold === undefined) return { priceVersion };
-  const { holdId, amountNano, expireMs, maxOutputTokens } = hold;
-  return { priceVersion, hold: { holdId, amountNano, expireMs, maxOutputTokens } };
+  const { priceVersion: _version, ...rest } = hold;
+  return { priceVersion, hold: rest };
 }

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/router/v1/router.proto.
  */
 export const file_plori_router_v1_router: GenFile = /*@__PURE__*/
-  fileDesc("ChxwbG9yaS9yb3V0ZXIvdjEvcm91dGVyLnByb3RvEg9wbG9yaS5yb3V0ZXIudjEiOwoIRXN0aW1hdGUSFAoMaW5wdXRfdG9rZW5zGAEgASgDEhkKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDIm0KBEhvbGQSDAoEbmFtZRgBIAEoCRImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItkBCglDYW5kaWRhdGUSKQoIcHJvdmlkZXIYASABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEiMKBXBheWVyGAIgASgOMhQucGxvcmkudHlwZS52MS5QYXllchILCgNrZXkYAyABKAkSFgoOdXBzdHJlYW1fbW9kZWwYBCABKAkSKQoHdmVyZGljdBgFIAEoDjIYLnBsb3JpLnJvdXRlci52MS5WZXJkaWN0EiwKBnJlYXNvbhgGIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbiLSBAoFUm91dGUSDQoFcm91dGUYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhAKCGJhc2VfdXJsGAMgASgJEhYKDnVwc3RyZWFtX21vZGVsGAQgASgJEhcKCmNyZWRlbnRpYWwYBSABKAxCA4ABARIZChFjcmVkZW50aWFsX2hlYWRlchgGIAEoCRIZChFjcmVkZW50aWFsX3ByZWZpeBgHIAEoCRI0CgdoZWFkZXJzGAggAygLMiMucGxvcmkucm91dGVyLnYxLlJvdXRlLkhlYWRlcnNFbnRyeRIjCgVwYXllchgJIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISCwoDa2V5GAogASgJEhMKC2tleV92ZXJzaW9uGAsgASgDEiMKBGhvbGQYDCABKAsyFS5wbG9yaS5yb3V0ZXIudjEuSG9sZBIZChFtYXhfb3V0cHV0X3Rva2VucxgNIAEoAxIVCg1wcmljZV92ZXJzaW9uGA4gASgJEjQKEHJldXNlX3VudGlsX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKBnJlYXNvbhgQIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbhIuCgpjYW5kaWRhdGVzGBEgAygLMhoucGxvcmkucm91dGVyLnYxLkNhbmRpZGF0ZRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ+CglQbGFjZW1lbnQSDwoHYWNjb3VudBgBIAEoCRINCgVhZ2VudBgCIAEoCRIMCgRob3N0GAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAMSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrABCgpSZXZvY2F0aW9uEg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJEhMKC2tleV92ZXJzaW9uGAQgASgDEi8KBWNhdXNlGAUgASgOMiAucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb25DYXVzZRIvCgtyZXZva2VfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYwoNSWRlbnRpdHlCbG9jaxIRCglzcGlmZmVfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCp4CgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABISCg5WRVJESUNUX0NIT1NFThABEhMKD1ZFUkRJQ1RfU0tJUFBFRBACEhMKD1ZFUkRJQ1RfUkVGVVNFRBADEhYKElZFUkRJQ1RfTk9UX05FRURFRBAEKqIECgtSb3V0ZVJlYXNvbhIcChhST1VURV9SRUFTT05fVU5TUEVDSUZJRUQQABIiCh5ST1VURV9SRUFTT05fUElOTkVEX0JZX1JFUVVFU1QQARIaChZST1VURV9SRUFTT05fUVVBTElGSUVEEAISGwoXUk9VVEVfUkVBU09OX05BVElWRV9LRVkQAxIfChtST1VURV9SRUFTT05fT1BFTlJPVVRFUl9LRVkQBBIXChNST1VURV9SRUFTT05fSE9TVEVEEAUSFwoTUk9VVEVfUkVBU09OX05PX0tFWRAGEiEKHVJPVVRFX1JFQVNPTl9NT0RFTF9OT1RfU0VSVkVEEAcSGwoXUk9VVEVfUkVBU09OX05PVF9IT1NURUQQCBIgChxST1VURV9SRUFTT05fTk9fUExBVEZPUk1fS0VZEAkSGQoVUk9VVEVfUkVBU09OX0tFWV9ERUFEEAoSHgoaUk9VVEVfUkVBU09OX0tFWV9FWEhBVVNURUQQCxIcChhST1VURV9SRUFTT05fS0VZX0JMT0NLRUQQDBIfChtST1VURV9SRUFTT05fS0VZX1VOUkVBREFCTEUQDRIhCh1ST1VURV9SRUFTT05fS0VZX1JBVEVfTElNSVRFRBAOEiYKIlJPVVRFX1JFQVNPTl9PVEhFUl9QUk9WSURFUl9QSU5ORUQQDxIeChpST1VURV9SRUFTT05fT1dOX0tFWV9GSVJTVBAQKtICCg9SZXZvY2F0aW9uQ2F1c2USIAocUkVWT0NBVElPTl9DQVVTRV9VTlNQRUNJRklFRBAAEiAKHFJFVk9DQVRJT05fQ0FVU0VfS0VZX0RFTEVURUQQARIhCh1SRVZPQ0FUSU9OX0NBVVNFX0tFWV9SRVBMQUNFRBACEh8KG1JFVk9DQVRJT05fQ0FVU0VfS0VZX0ZBSUxFRBADEiIKHlJFVk9DQVRJT05fQ0FVU0VfQUdFTlRfUkVNT1ZFRBAEEiAKHFJFVk9DQVRJT05fQ0FVU0VfQUdFTlRfTU9WRUQQBRIlCiFSRVZPQ0FUSU9OX0NBVVNFX0lERU5USVRZX0JMT0NLRUQQBhIlCiFSRVZPQ0FUSU9OX0NBVVNFX0FDQ09VTlRfU0hSRURERUQQBxIjCh9SRVZPQ0FUSU9OX0NBVVNFX1BPTElDWV9DSEFOR0VEEAhiBnByb3RvMw", [file_google_protobuf_timestamp, file_plori_type_v1_type]);
+  fileDesc("ChxwbG9yaS9yb3V0ZXIvdjEvcm91dGVyLnByb3RvEg9wbG9yaS5yb3V0ZXIudjEiOwoIRXN0aW1hdGUSFAoMaW5wdXRfdG9rZW5zGAEgASgDEhkKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDIm0KBEhvbGQSDAoEbmFtZRgBIAEoCRImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItkBCglDYW5kaWRhdGUSKQoIcHJvdmlkZXIYASABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEiMKBXBheWVyGAIgASgOMhQucGxvcmkudHlwZS52MS5QYXllchILCgNrZXkYAyABKAkSFgoOdXBzdHJlYW1fbW9kZWwYBCABKAkSKQoHdmVyZGljdBgFIAEoDjIYLnBsb3JpLnJvdXRlci52MS5WZXJkaWN0EiwKBnJlYXNvbhgGIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbiKGBQoFUm91dGUSDQoFcm91dGUYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhAKCGJhc2VfdXJsGAMgASgJEhYKDnVwc3RyZWFtX21vZGVsGAQgASgJEhcKCmNyZWRlbnRpYWwYBSABKAxCA4ABARIZChFjcmVkZW50aWFsX2hlYWRlchgGIAEoCRIZChFjcmVkZW50aWFsX3ByZWZpeBgHIAEoCRI0CgdoZWFkZXJzGAggAygLMiMucGxvcmkucm91dGVyLnYxLlJvdXRlLkhlYWRlcnNFbnRyeRIjCgVwYXllchgJIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISCwoDa2V5GAogASgJEhMKC2tleV92ZXJzaW9uGAsgASgDEiMKBGhvbGQYDCABKAsyFS5wbG9yaS5yb3V0ZXIudjEuSG9sZBIZChFtYXhfb3V0cHV0X3Rva2VucxgNIAEoAxIVCg1wcmljZV92ZXJzaW9uGA4gASgJEjQKEHJldXNlX3VudGlsX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKBnJlYXNvbhgQIAEoDjIcLnBsb3JpLnJvdXRlci52MS5Sb3V0ZVJlYXNvbhIuCgpjYW5kaWRhdGVzGBEgAygLMhoucGxvcmkucm91dGVyLnYxLkNhbmRpZGF0ZRIyCgxvdXRwdXRfbGltaXQYEiABKA4yHC5wbG9yaS5yb3V0ZXIudjEuT3V0cHV0TGltaXQaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEifgoJUGxhY2VtZW50Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDAoEaG9zdBgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgDEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKwAQoKUmV2b2NhdGlvbhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRITCgtrZXlfdmVyc2lvbhgEIAEoAxIvCgVjYXVzZRgFIAEoDjIgLnBsb3JpLnJvdXRlci52MS5SZXZvY2F0aW9uQ2F1c2USLwoLcmV2b2tlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImMKDUlkZW50aXR5QmxvY2sSEQoJc3BpZmZlX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRAoITW9kZWxQaW4SDQoFbW9kZWwYASABKAkSKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyIqUCCg1Sb3V0aW5nUG9saWN5EgwKBG5hbWUYASABKAkSLwoOcHJvdmlkZXJfb3JkZXIYAiADKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEicKBHBpbnMYAyADKAsyGS5wbG9yaS5yb3V0ZXIudjEuTW9kZWxQaW4SNQoOb25fa2V5X2ZhaWx1cmUYBCABKA4yHS5wbG9yaS5yb3V0ZXIudjEuT25LZXlGYWlsdXJlEjYKFm1heF9ob3N0ZWRfY2FsbF9hbW91bnQYBSABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSDAoEZXRhZxgGIAEoCRIvCgt1cGRhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqeAoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEgoOVkVSRElDVF9DSE9TRU4QARITCg9WRVJESUNUX1NLSVBQRUQQAhITCg9WRVJESUNUX1JFRlVTRUQQAxIWChJWRVJESUNUX05PVF9ORUVERUQQBCruBAoLUm91dGVSZWFzb24SHAoYUk9VVEVfUkVBU09OX1VOU1BFQ0lGSUVEEAASIgoeUk9VVEVfUkVBU09OX1BJTk5FRF9CWV9SRVFVRVNUEAESGgoWUk9VVEVfUkVBU09OX1FVQUxJRklFRBACEhsKF1JPVVRFX1JFQVNPTl9OQVRJVkVfS0VZEAMSHwobUk9VVEVfUkVBU09OX09QRU5ST1VURVJfS0VZEAQSFwoTUk9VVEVfUkVBU09OX0hPU1RFRBAFEhcKE1JPVVRFX1JFQVNPTl9OT19LRVkQBhIhCh1ST1VURV9SRUFTT05fTU9ERUxfTk9UX1NFUlZFRBAHEhsKF1JPVVRFX1JFQVNPTl9OT1RfSE9TVEVEEAgSIAocUk9VVEVfUkVBU09OX05PX1BMQVRGT1JNX0tFWRAJEhkKFVJPVVRFX1JFQVNPTl9LRVlfREVBRBAKEh4KGlJPVVRFX1JFQVNPTl9LRVlfRVhIQVVTVEVEEAsSHAoYUk9VVEVfUkVBU09OX0tFWV9CTE9DS0VEEAwSHwobUk9VVEVfUkVBU09OX0tFWV9VTlJFQURBQkxFEA0SIQodUk9VVEVfUkVBU09OX0tFWV9SQVRFX0xJTUlURUQQDhImCiJST1VURV9SRUFTT05fT1RIRVJfUFJPVklERVJfUElOTkVEEA8SHgoaUk9VVEVfUkVBU09OX09XTl9LRVlfRklSU1QQEBIhCh1ST1VURV9SRUFTT05fUElOTkVEX0JZX1BPTElDWRAREicKI1JPVVRFX1JFQVNPTl9QT0xJQ1lfUElOX1dJVEhPVVRfS0VZEBIqYQoLT3V0cHV0TGltaXQSHAoYT1VUUFVUX0xJTUlUX1VOU1BFQ0lGSUVEEAASGAoUT1VUUFVUX0xJTUlUX0NSRURJVFMQARIaChZPVVRQVVRfTElNSVRfU1BFTkRfQ0FQEAIq0gIKD1Jldm9jYXRpb25DYXVzZRIgChxSRVZPQ0FUSU9OX0NBVVNFX1VOU1BFQ0lGSUVEEAASIAocUkVWT0NBVElPTl9DQVVTRV9LRVlfREVMRVRFRBABEiEKHVJFVk9DQVRJT05fQ0FVU0VfS0VZX1JFUExBQ0VEEAISHwobUkVWT0NBVElPTl9DQVVTRV9LRVlfRkFJTEVEEAMSIgoeUkVWT0NBVElPTl9DQVVTRV9BR0VOVF9SRU1PVkVEEAQSIAocUkVWT0NBVElPTl9DQVVTRV9BR0VOVF9NT1ZFRBAFEiUKIVJFVk9DQVRJT05fQ0FVU0VfSURFTlRJVFlfQkxPQ0tFRBAGEiUKIVJFVk9DQVRJT05fQ0FVU0VfQUNDT1VOVF9TSFJFRERFRBAHEiMKH1JFVk9DQVRJT05fQ0FVU0VfUE9MSUNZX0NIQU5HRUQQCCqCAQoMT25LZXlGYWlsdXJlEh4KGk9OX0tFWV9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASFwoTT05fS0VZX0ZBSUxVUkVfU1RPUBABEh0KGU9OX0tFWV9GQUlMVVJFX09USEVSX0tFWVMQAhIaChZPTl9LRVlfRkFJTFVSRV9DUkVESVRTEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_plori_type_v1_type]);
 
 /**
  * How large a call is expected to be. Sizes the hold of a hosted route.
@@ -261,6 +261,13 @@ export type Route = Message<"plori.router.v1.Route"> & {
    * @generated from field: repeated plori.router.v1.Candidate candidates = 17;
    */
   candidates: Candidate[];
+
+  /**
+   * What made `max_output_tokens` smaller than what was asked for; hosted routes only.
+   *
+   * @generated from field: plori.router.v1.OutputLimit output_limit = 18;
+   */
+  outputLimit: OutputLimit;
 };
 
 /**
@@ -410,6 +417,100 @@ export type IdentityBlock = Message<"plori.router.v1.IdentityBlock"> & {
  */
 export const IdentityBlockSchema: GenMessage<IdentityBlock> = /*@__PURE__*/
   messageDesc(file_plori_router_v1_router, 6);
+
+/**
+ * Sends the calls of one model to one provider.
+ *
+ * @generated from message plori.router.v1.ModelPin
+ */
+export type ModelPin = Message<"plori.router.v1.ModelPin"> & {
+  /**
+   * The model, in any form that ResolveRoute takes. A canonical id stands for every spelling of the model; any other spelling stands for itself alone.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * The provider whose key serves it. Without a key of that provider the pin is passed over, and the route's candidates say so.
+   *
+   * @generated from field: plori.type.v1.Provider provider = 2;
+   */
+  provider: Provider;
+};
+
+/**
+ * Describes the message plori.router.v1.ModelPin.
+ * Use `create(ModelPinSchema)` to create a new message.
+ */
+export const ModelPinSchema: GenMessage<ModelPin> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router, 7);
+
+/**
+ * How an account's calls are routed, as far as the account may choose. What a request says itself (its pin, or a qualified model) goes before all of it.
+ *
+ * @generated from message plori.router.v1.RoutingPolicy
+ */
+export type RoutingPolicy = Message<"plori.router.v1.RoutingPolicy"> & {
+  /**
+   * `accounts/{account}/routingPolicy`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The order in which the account's own keys are considered, each provider at most once. Those that do not stand here follow in the default order: OpenAI,
+   * DeepSeek, xAI, Groq, Together AI, OpenRouter. Each serves the models that it knows; OpenRouter, where it is named before others, those of the form
+   * `author/model`. Which of plori's own keys serves a hosted call is not the account's business.
+   *
+   * @generated from field: repeated plori.type.v1.Provider provider_order = 2;
+   */
+  providerOrder: Provider[];
+
+  /**
+   * At most 100, each model once.
+   *
+   * @generated from field: repeated plori.router.v1.ModelPin pins = 3;
+   */
+  pins: ModelPin[];
+
+  /**
+   * What happens when a key that would serve cannot.
+   *
+   * @generated from field: plori.router.v1.OnKeyFailure on_key_failure = 4;
+   */
+  onKeyFailure: OnKeyFailure;
+
+  /**
+   * The most credits that are set aside for one hosted call, more than 0: a call that may cost more gets fewer output tokens (`Route.output_limit`), and one
+   * that would get too few is refused with SPEND_CAP_TOO_LOW. Absent: no cap. A hold that is open keeps its size when the cap changes.
+   *
+   * @generated from field: plori.type.v1.Credits max_hosted_call_amount = 5;
+   */
+  maxHostedCallAmount?: Credits | undefined;
+
+  /**
+   * Changes with every change of the policy. Send it with an update; it may be empty only as long as the account has set no policy.
+   *
+   * @generated from field: string etag = 6;
+   */
+  etag: string;
+
+  /**
+   * When it was changed last. Absent: the account has set no policy, and this is the default.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 7;
+   */
+  updateTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message plori.router.v1.RoutingPolicy.
+ * Use `create(RoutingPolicySchema)` to create a new message.
+ */
+export const RoutingPolicySchema: GenMessage<RoutingPolicy> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router, 8);
 
 /**
  * What became of a candidate.
@@ -590,6 +691,20 @@ export const RouteReason = {
    * @generated from enum value: ROUTE_REASON_OWN_KEY_FIRST = 16;
    */
   OWN_KEY_FIRST: 16,
+
+  /**
+   * The account's routing policy pins the model to this provider, whose key serves it.
+   *
+   * @generated from enum value: ROUTE_REASON_PINNED_BY_POLICY = 17;
+   */
+  PINNED_BY_POLICY: 17,
+
+  /**
+   * The account's routing policy pins the model to this provider, but the account has no key for it: the pin is passed over.
+   *
+   * @generated from enum value: ROUTE_REASON_POLICY_PIN_WITHOUT_KEY = 18;
+   */
+  POLICY_PIN_WITHOUT_KEY: 18,
 } as const;
 
 /**
@@ -604,6 +719,47 @@ export type RouteReason = (typeof RouteReason)[keyof typeof RouteReason] | Unkno
  */
 export const RouteReasonSchema: GenEnum<RouteReason> = /*@__PURE__*/
   enumDesc(file_plori_router_v1_router, 1);
+
+/**
+ * What made a hosted route's `max_output_tokens` smaller than what the call asked for.
+ *
+ * @generated from enum plori.router.v1.OutputLimit
+ */
+export const OutputLimit = {
+  /**
+   * Nothing: it is what the estimate asked for, or the model's maximum. Always on BYOK routes.
+   *
+   * @generated from enum value: OUTPUT_LIMIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The account's credits cover no more.
+   *
+   * @generated from enum value: OUTPUT_LIMIT_CREDITS = 1;
+   */
+  CREDITS: 1,
+
+  /**
+   * The `max_hosted_call_amount` of the account's routing policy covers no more.
+   *
+   * @generated from enum value: OUTPUT_LIMIT_SPEND_CAP = 2;
+   */
+  SPEND_CAP: 2,
+} as const;
+
+/**
+ * What made a hosted route's `max_output_tokens` smaller than what the call asked for.
+ *
+ * @generated from enum plori.router.v1.OutputLimit
+ */
+export type OutputLimit = (typeof OutputLimit)[keyof typeof OutputLimit] | UnknownEnum;
+
+/**
+ * Describes the enum plori.router.v1.OutputLimit.
+ */
+export const OutputLimitSchema: GenEnum<OutputLimit> = /*@__PURE__*/
+  enumDesc(file_plori_router_v1_router, 2);
 
 /**
  * Why leases were revoked.
@@ -686,5 +842,55 @@ export type RevocationCause = (typeof RevocationCause)[keyof typeof RevocationCa
  * Describes the enum plori.router.v1.RevocationCause.
  */
 export const RevocationCauseSchema: GenEnum<RevocationCause> = /*@__PURE__*/
-  enumDesc(file_plori_router_v1_router, 2);
+  enumDesc(file_plori_router_v1_router, 3);
+
+/**
+ * What happens when a key of the account would serve a call and cannot: it is dead, empty, blocked or rate limited. A key that plori cannot open refuses the
+ * call whatever stands here, since a fault of ours is never the user's bill.
+ *
+ * @generated from enum plori.router.v1.OnKeyFailure
+ */
+export const OnKeyFailure = {
+  /**
+   * In an update: STOP. Never sent.
+   *
+   * @generated from enum value: ON_KEY_FAILURE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The call is refused with the key's reason. What holds for an account that has set no policy.
+   *
+   * @generated from enum value: ON_KEY_FAILURE_STOP = 1;
+   */
+  STOP: 1,
+
+  /**
+   * The account's next key that serves the model is tried; without one the call is refused.
+   *
+   * @generated from enum value: ON_KEY_FAILURE_OTHER_KEYS = 2;
+   */
+  OTHER_KEYS: 2,
+
+  /**
+   * As OTHER_KEYS, and then the account's credits pay. The route's payer and candidates say so.
+   *
+   * @generated from enum value: ON_KEY_FAILURE_CREDITS = 3;
+   */
+  CREDITS: 3,
+} as const;
+
+/**
+ * What happens when a key of the account would serve a call and cannot: it is dead, empty, blocked or rate limited. A key that plori cannot open refuses the
+ * call whatever stands here, since a fault of ours is never the user's bill.
+ *
+ * @generated from enum plori.router.v1.OnKeyFailure
+ */
+export type OnKeyFailure = (typeof OnKeyFailure)[keyof typeof OnKeyFailure] | UnknownEnum;
+
+/**
+ * Describes the enum plori.router.v1.OnKeyFailure.
+ */
+export const OnKeyFailureSchema: GenEnum<OnKeyFailure> = /*@__PURE__*/
+  enumDesc(file_plori_router_v1_router, 4);
 

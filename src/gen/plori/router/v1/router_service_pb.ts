@@ -4,11 +4,11 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { KeyState } from "../../keyvault/v1/keyvault_pb.ts";
 import { file_plori_keyvault_v1_keyvault } from "../../keyvault/v1/keyvault_pb.ts";
-import type { Candidate, Estimate, IdentityBlock, Placement, Revocation, Route } from "./router_pb.ts";
+import type { Candidate, Estimate, IdentityBlock, Placement, Revocation, Route, RoutingPolicy } from "./router_pb.ts";
 import { file_plori_router_v1_router } from "./router_pb.ts";
 import type { Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/router/v1/router_service.proto.
  */
 export const file_plori_router_v1_router_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlIi8KF1dhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCSJ2ChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USFAoMcmVzdW1lX3Rva2VuGAEgASgJEjAKC3Jldm9jYXRpb25zGAIgAygLMhsucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb24SEgoKZXZlcnl0aGluZxgDIAEoCCJcChRCbG9ja0lkZW50aXR5UmVxdWVzdBIRCglzcGlmZmVfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkibgoVQmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2sSHQoVZW5kZWRfcGxhY2VtZW50X2NvdW50GAIgASgFIl4KFlVuYmxvY2tJZGVudGl0eVJlcXVlc3QSEQoJc3BpZmZlX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIlEKF1VuYmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2siQgoZTGlzdElkZW50aXR5QmxvY2tzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJuChpMaXN0SWRlbnRpdHlCbG9ja3NSZXNwb25zZRI3Cg9pZGVudGl0eV9ibG9ja3MYASADKAsyHi5wbG9yaS5yb3V0ZXIudjEuSWRlbnRpdHlCbG9jaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqYgoGQWR2aWNlEhYKEkFEVklDRV9VTlNQRUNJRklFRBAAEhUKEUFEVklDRV9SRVRSWV9TQU1FEAESGAoUQURWSUNFX1JFU09MVkVfQUdBSU4QAhIPCgtBRFZJQ0VfU1RPUBADMpIHCg1Sb3V0ZXJTZXJ2aWNlEl0KDFJlc29sdmVSb3V0ZRIkLnBsb3JpLnJvdXRlci52MS5SZXNvbHZlUm91dGVSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLlJlc29sdmVSb3V0ZVJlc3BvbnNlIgASXQoMRXhwbGFpblJvdXRlEiQucGxvcmkucm91dGVyLnYxLkV4cGxhaW5Sb3V0ZVJlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiABJgCg1SZXBvcnRPdXRjb21lEiUucGxvcmkucm91dGVyLnYxLlJlcG9ydE91dGNvbWVSZXF1ZXN0GiYucGxvcmkucm91dGVyLnYxLlJlcG9ydE91dGNvbWVSZXNwb25zZSIAEloKC1BsYWNlQWdlbnRzEiMucGxvcmkucm91dGVyLnYxLlBsYWNlQWdlbnRzUmVxdWVzdBokLnBsb3JpLnJvdXRlci52MS5QbGFjZUFnZW50c1Jlc3BvbnNlIgASXQoMUmVtb3ZlQWdlbnRzEiQucGxvcmkucm91dGVyLnYxLlJlbW92ZUFnZW50c1JlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuUmVtb3ZlQWdlbnRzUmVzcG9uc2UiABJrChBXYXRjaFJldm9jYXRpb25zEigucGxvcmkucm91dGVyLnYxLldhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0GikucGxvcmkucm91dGVyLnYxLldhdGNoUmV2b2NhdGlvbnNSZXNwb25zZSIAMAESYAoNQmxvY2tJZGVudGl0eRIlLnBsb3JpLnJvdXRlci52MS5CbG9ja0lkZW50aXR5UmVxdWVzdBomLnBsb3JpLnJvdXRlci52MS5CbG9ja0lkZW50aXR5UmVzcG9uc2UiABJmCg9VbmJsb2NrSWRlbnRpdHkSJy5wbG9yaS5yb3V0ZXIudjEuVW5ibG9ja0lkZW50aXR5UmVxdWVzdBooLnBsb3JpLnJvdXRlci52MS5VbmJsb2NrSWRlbnRpdHlSZXNwb25zZSIAEm8KEkxpc3RJZGVudGl0eUJsb2NrcxIqLnBsb3JpLnJvdXRlci52MS5MaXN0SWRlbnRpdHlCbG9ja3NSZXF1ZXN0GisucGxvcmkucm91dGVyLnYxLkxpc3RJZGVudGl0eUJsb2Nrc1Jlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlIi8KF1dhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCSJ2ChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USFAoMcmVzdW1lX3Rva2VuGAEgASgJEjAKC3Jldm9jYXRpb25zGAIgAygLMhsucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb24SEgoKZXZlcnl0aGluZxgDIAEoCCJcChRCbG9ja0lkZW50aXR5UmVxdWVzdBIRCglzcGlmZmVfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkibgoVQmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2sSHQoVZW5kZWRfcGxhY2VtZW50X2NvdW50GAIgASgFIl4KFlVuYmxvY2tJZGVudGl0eVJlcXVlc3QSEQoJc3BpZmZlX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIlEKF1VuYmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2siQgoZTGlzdElkZW50aXR5QmxvY2tzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJuChpMaXN0SWRlbnRpdHlCbG9ja3NSZXNwb25zZRI3Cg9pZGVudGl0eV9ibG9ja3MYASADKAsyHi5wbG9yaS5yb3V0ZXIudjEuSWRlbnRpdHlCbG9jaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiggEKFUxpc3RQbGFjZW1lbnRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEgwKBGhvc3QYAiABKAkSDQoFYWdlbnQYAyABKAkSFAoMc2hvd19leHBpcmVkGAQgASgIEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJImEKFkxpc3RQbGFjZW1lbnRzUmVzcG9uc2USLgoKcGxhY2VtZW50cxgBIAMoCzIaLnBsb3JpLnJvdXRlci52MS5QbGFjZW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIioKF0dldFJvdXRpbmdQb2xpY3lSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkiUgoYR2V0Um91dGluZ1BvbGljeVJlc3BvbnNlEjYKDnJvdXRpbmdfcG9saWN5GAEgASgLMh4ucGxvcmkucm91dGVyLnYxLlJvdXRpbmdQb2xpY3kiuQEKGlVwZGF0ZVJvdXRpbmdQb2xpY3lSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSNgoOcm91dGluZ19wb2xpY3kYAiABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUm91dGluZ1BvbGljeRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEgoKcmVxdWVzdF9pZBgEIAEoCRINCgVhY3RvchgFIAEoCSJVChtVcGRhdGVSb3V0aW5nUG9saWN5UmVzcG9uc2USNgoOcm91dGluZ19wb2xpY3kYASABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUm91dGluZ1BvbGljeSpiCgZBZHZpY2USFgoSQURWSUNFX1VOU1BFQ0lGSUVEEAASFQoRQURWSUNFX1JFVFJZX1NBTUUQARIYChRBRFZJQ0VfUkVTT0xWRV9BR0FJThACEg8KC0FEVklDRV9TVE9QEAMy1gkKDVJvdXRlclNlcnZpY2USXQoMUmVzb2x2ZVJvdXRlEiQucGxvcmkucm91dGVyLnYxLlJlc29sdmVSb3V0ZVJlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuUmVzb2x2ZVJvdXRlUmVzcG9uc2UiABJdCgxFeHBsYWluUm91dGUSJC5wbG9yaS5yb3V0ZXIudjEuRXhwbGFpblJvdXRlUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5FeHBsYWluUm91dGVSZXNwb25zZSIAEmAKDVJlcG9ydE91dGNvbWUSJS5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlcXVlc3QaJi5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlc3BvbnNlIgASWgoLUGxhY2VBZ2VudHMSIy5wbG9yaS5yb3V0ZXIudjEuUGxhY2VBZ2VudHNSZXF1ZXN0GiQucGxvcmkucm91dGVyLnYxLlBsYWNlQWdlbnRzUmVzcG9uc2UiABJdCgxSZW1vdmVBZ2VudHMSJC5wbG9yaS5yb3V0ZXIudjEuUmVtb3ZlQWdlbnRzUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5SZW1vdmVBZ2VudHNSZXNwb25zZSIAEmsKEFdhdGNoUmV2b2NhdGlvbnMSKC5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QaKS5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1Jlc3BvbnNlIgAwARJgCg1CbG9ja0lkZW50aXR5EiUucGxvcmkucm91dGVyLnYxLkJsb2NrSWRlbnRpdHlSZXF1ZXN0GiYucGxvcmkucm91dGVyLnYxLkJsb2NrSWRlbnRpdHlSZXNwb25zZSIAEmYKD1VuYmxvY2tJZGVudGl0eRInLnBsb3JpLnJvdXRlci52MS5VbmJsb2NrSWRlbnRpdHlSZXF1ZXN0GigucGxvcmkucm91dGVyLnYxLlVuYmxvY2tJZGVudGl0eVJlc3BvbnNlIgASbwoSTGlzdElkZW50aXR5QmxvY2tzEioucGxvcmkucm91dGVyLnYxLkxpc3RJZGVudGl0eUJsb2Nrc1JlcXVlc3QaKy5wbG9yaS5yb3V0ZXIudjEuTGlzdElkZW50aXR5QmxvY2tzUmVzcG9uc2UiABJjCg5MaXN0UGxhY2VtZW50cxImLnBsb3JpLnJvdXRlci52MS5MaXN0UGxhY2VtZW50c1JlcXVlc3QaJy5wbG9yaS5yb3V0ZXIudjEuTGlzdFBsYWNlbWVudHNSZXNwb25zZSIAEmkKEEdldFJvdXRpbmdQb2xpY3kSKC5wbG9yaS5yb3V0ZXIudjEuR2V0Um91dGluZ1BvbGljeVJlcXVlc3QaKS5wbG9yaS5yb3V0ZXIudjEuR2V0Um91dGluZ1BvbGljeVJlc3BvbnNlIgAScgoTVXBkYXRlUm91dGluZ1BvbGljeRIrLnBsb3JpLnJvdXRlci52MS5VcGRhdGVSb3V0aW5nUG9saWN5UmVxdWVzdBosLnBsb3JpLnJvdXRlci52MS5VcGRhdGVSb3V0aW5nUG9saWN5UmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
 
 /**
  * Asks for a route.
@@ -707,6 +707,202 @@ export const ListIdentityBlocksResponseSchema: GenMessage<ListIdentityBlocksResp
   messageDesc(file_plori_router_v1_router_service, 19);
 
 /**
+ * Asks for placements. An empty field does not narrow.
+ *
+ * @generated from message plori.router.v1.ListPlacementsRequest
+ */
+export type ListPlacementsRequest = Message<"plori.router.v1.ListPlacementsRequest"> & {
+  /**
+   * The platform's id of an account: its agents alone.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * The id of an agent host: what is placed on it alone.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * The platform's id of an agent.
+   *
+   * @generated from field: string agent = 3;
+   */
+  agent: string;
+
+  /**
+   * Placements that ended, or were ended, are given too: their generations are remembered.
+   *
+   * @generated from field: bool show_expired = 4;
+   */
+  showExpired: boolean;
+
+  /**
+   * At most so many placements. 0 means 100; more than 500 means 500. A page may hold fewer, even none, although more follow.
+   *
+   * @generated from field: int32 page_size = 5;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before, with the same fields. Empty: the first page.
+   *
+   * @generated from field: string page_token = 6;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message plori.router.v1.ListPlacementsRequest.
+ * Use `create(ListPlacementsRequestSchema)` to create a new message.
+ */
+export const ListPlacementsRequestSchema: GenMessage<ListPlacementsRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 20);
+
+/**
+ * A page of placements.
+ *
+ * @generated from message plori.router.v1.ListPlacementsResponse
+ */
+export type ListPlacementsResponse = Message<"plori.router.v1.ListPlacementsResponse"> & {
+  /**
+   * Ordered by account, then agent.
+   *
+   * @generated from field: repeated plori.router.v1.Placement placements = 1;
+   */
+  placements: Placement[];
+
+  /**
+   * The next page; empty when this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message plori.router.v1.ListPlacementsResponse.
+ * Use `create(ListPlacementsResponseSchema)` to create a new message.
+ */
+export const ListPlacementsResponseSchema: GenMessage<ListPlacementsResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 21);
+
+/**
+ * Asks for an account's routing policy.
+ *
+ * @generated from message plori.router.v1.GetRoutingPolicyRequest
+ */
+export type GetRoutingPolicyRequest = Message<"plori.router.v1.GetRoutingPolicyRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+};
+
+/**
+ * Describes the message plori.router.v1.GetRoutingPolicyRequest.
+ * Use `create(GetRoutingPolicyRequestSchema)` to create a new message.
+ */
+export const GetRoutingPolicyRequestSchema: GenMessage<GetRoutingPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 22);
+
+/**
+ * An account's routing policy.
+ *
+ * @generated from message plori.router.v1.GetRoutingPolicyResponse
+ */
+export type GetRoutingPolicyResponse = Message<"plori.router.v1.GetRoutingPolicyResponse"> & {
+  /**
+   * The policy as it is in force.
+   *
+   * @generated from field: plori.router.v1.RoutingPolicy routing_policy = 1;
+   */
+  routingPolicy?: RoutingPolicy | undefined;
+};
+
+/**
+ * Describes the message plori.router.v1.GetRoutingPolicyResponse.
+ * Use `create(GetRoutingPolicyResponseSchema)` to create a new message.
+ */
+export const GetRoutingPolicyResponseSchema: GenMessage<GetRoutingPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 23);
+
+/**
+ * Changes an account's routing policy.
+ *
+ * @generated from message plori.router.v1.UpdateRoutingPolicyRequest
+ */
+export type UpdateRoutingPolicyRequest = Message<"plori.router.v1.UpdateRoutingPolicyRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * The policy as it shall be. `name` may be empty; `update_time` is ignored. `etag` must be the policy's own: ETAG_MISMATCH otherwise.
+   *
+   * @generated from field: plori.router.v1.RoutingPolicy routing_policy = 2;
+   */
+  routingPolicy?: RoutingPolicy | undefined;
+
+  /**
+   * Which of `provider_order`, `pins`, `on_key_failure` and `max_hosted_call_amount` are replaced; the others stay. Empty, or `*`: all of them.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 3;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Optional UUID: the same id with the same payload returns the first answer.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Optional: the end user or operator behind the call, for the audit. At most 256 characters.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message plori.router.v1.UpdateRoutingPolicyRequest.
+ * Use `create(UpdateRoutingPolicyRequestSchema)` to create a new message.
+ */
+export const UpdateRoutingPolicyRequestSchema: GenMessage<UpdateRoutingPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 24);
+
+/**
+ * The changed policy.
+ *
+ * @generated from message plori.router.v1.UpdateRoutingPolicyResponse
+ */
+export type UpdateRoutingPolicyResponse = Message<"plori.router.v1.UpdateRoutingPolicyResponse"> & {
+  /**
+   * As stored, with its new etag.
+   *
+   * @generated from field: plori.router.v1.RoutingPolicy routing_policy = 1;
+   */
+  routingPolicy?: RoutingPolicy | undefined;
+};
+
+/**
+ * Describes the message plori.router.v1.UpdateRoutingPolicyResponse.
+ * Use `create(UpdateRoutingPolicyResponseSchema)` to create a new message.
+ */
+export const UpdateRoutingPolicyResponseSchema: GenMessage<UpdateRoutingPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 25);
+
+/**
  * What a host should do about a call that it reported.
  *
  * @generated from enum plori.router.v1.Advice
@@ -854,6 +1050,36 @@ export const RouterService: GenService<{
     methodKind: "unary";
     input: typeof ListIdentityBlocksRequestSchema;
     output: typeof ListIdentityBlocksResponseSchema;
+  },
+  /**
+   * Which agents are placed where, ordered by account and agent. Roles: scheduler, auditor, admin.
+   *
+   * @generated from rpc plori.router.v1.RouterService.ListPlacements
+   */
+  listPlacements: {
+    methodKind: "unary";
+    input: typeof ListPlacementsRequestSchema;
+    output: typeof ListPlacementsResponseSchema;
+  },
+  /**
+   * How an account's calls are routed; the default for one that has set no policy. Roles: settings, auditor, admin.
+   *
+   * @generated from rpc plori.router.v1.RouterService.GetRoutingPolicy
+   */
+  getRoutingPolicy: {
+    methodKind: "unary";
+    input: typeof GetRoutingPolicyRequestSchema;
+    output: typeof GetRoutingPolicyResponseSchema;
+  },
+  /**
+   * Changes how an account's calls are routed, from the next call on. Role: settings.
+   *
+   * @generated from rpc plori.router.v1.RouterService.UpdateRoutingPolicy
+   */
+  updateRoutingPolicy: {
+    methodKind: "unary";
+    input: typeof UpdateRoutingPolicyRequestSchema;
+    output: typeof UpdateRoutingPolicyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_plori_router_v1_router_service, 0);
