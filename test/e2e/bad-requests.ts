@@ -1,5 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Component, GrantCategory } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
+import type { OnKeyFailure } from "../../src/gen/plori/router/v1/router_pb.ts";
 import type { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
 import type { Clients } from "../support/service-process.ts";
 import { diskRecord, type House } from "./house.ts";
@@ -156,6 +157,77 @@ export const BAD_REQUESTS: readonly BadRequest[] = [
         actor: LONG,
       }),
     fields: ["actor", "agents[0].account", "agents[0].agent", "agents[0].generation", "agents[2].agent"],
+  },
+  {
+    what: "ListPlacements with everything wrong",
+    call: (as) =>
+      as("scheduler").router.listPlacements({
+        account: "a/b",
+        host: LONG,
+        agent: "\n",
+        pageSize: -1,
+        pageToken: "bm9uc2Vuc2U",
+      }),
+    fields: ["account", "agent", "host", "page_size", "page_token"],
+  },
+  {
+    what: "GetRoutingPolicy with nothing",
+    call: (as) => as("settings").router.getRoutingPolicy({}),
+    fields: ["account"],
+  },
+  {
+    what: "UpdateRoutingPolicy with nothing",
+    call: (as) => as("settings").router.updateRoutingPolicy({}),
+    fields: ["account", "routing_policy"],
+  },
+  {
+    what: "UpdateRoutingPolicy with everything wrong",
+    call: (as) =>
+      as("settings").router.updateRoutingPolicy({
+        account: "platform",
+        routingPolicy: {
+          name: "accounts/maya/routingPolicy",
+          providerOrder: [2, 2, 7, 0, UNKNOWN_NUMBER as Provider],
+          pins: [
+            { model: LONG, provider: 2 },
+            { model: "m", provider: 2 },
+            { model: "m", provider: 0 },
+            { model: "groq::m", provider: 2 },
+          ],
+          onKeyFailure: UNKNOWN_NUMBER as OnKeyFailure,
+          maxHostedCallAmount: { units: 1n, nanos: -1 },
+          etag: LONG,
+        },
+        requestId: NOT_A_UUID,
+        actor: BELL,
+      }),
+    fields: [
+      "account",
+      "actor",
+      "request_id",
+      "routing_policy.etag",
+      "routing_policy.max_hosted_call_amount",
+      "routing_policy.name",
+      "routing_policy.on_key_failure",
+      "routing_policy.pins[0].model",
+      "routing_policy.pins[2].model",
+      "routing_policy.pins[2].provider",
+      "routing_policy.pins[3].provider",
+      "routing_policy.provider_order[1]",
+      "routing_policy.provider_order[2]",
+      "routing_policy.provider_order[3]",
+      "routing_policy.provider_order[4]",
+    ],
+  },
+  {
+    what: "UpdateRoutingPolicy with a mask of what is not a policy's",
+    call: (as) =>
+      as("settings").router.updateRoutingPolicy({
+        account: "maya",
+        routingPolicy: {},
+        updateMask: { paths: ["etag", "pins"] },
+      }),
+    fields: ["update_mask"],
   },
   {
     what: "GrantCredits with nothing",
