@@ -1,4 +1,5 @@
 import { OPERATORS_TITLE, operatorsRenewKeys } from "./acts/operators.ts";
+import { POLICIES_TITLE, policiesDecide } from "./acts/policies.ts";
 import { searchEverywhere } from "./acts/r05-never-shown.ts";
 import { REVOCATION_TITLE, revocationReachesHost } from "./acts/revocation.ts";
 import { PromiseBroken } from "./expectation.ts";
@@ -46,6 +47,9 @@ async function play(promises: readonly Promised[], stage: Stage, interrupted: Ab
     playing = "What hosts hear of";
     tell.heading("Ops", REVOCATION_TITLE);
     await revocationReachesHost(stage);
+    playing = "What an account may choose";
+    tell.heading("Pay", POLICIES_TITLE);
+    await policiesDecide(stage);
     playing = "What operators may do";
     tell.heading("Ops", OPERATORS_TITLE);
     await operatorsRenewKeys(stage);

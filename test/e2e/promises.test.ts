@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPERATORS_TITLE, operatorsRenewKeys } from "../demo/acts/operators.ts";
+import { POLICIES_TITLE, policiesDecide } from "../demo/acts/policies.ts";
 import { searchEverywhere } from "../demo/acts/r05-never-shown.ts";
 import { REVOCATION_TITLE, revocationReachesHost } from "../demo/acts/revocation.ts";
 import { expectThat } from "../demo/expectation.ts";
@@ -33,6 +34,11 @@ describe("the promises, against the real service over its real doors", () => {
   test(REVOCATION_TITLE, async () => {
     await playAll();
     await revocationReachesHost(stage);
+  });
+
+  test(POLICIES_TITLE, async () => {
+    await playAll();
+    await policiesDecide(stage);
   });
 
   test(`${OPERATORS_TITLE}: no route is refused while keys move to another KMS key and are rotated`, async () => {
