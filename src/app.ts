@@ -3,6 +3,7 @@ import { createClosers } from "./app/closers.ts";
 import { firstAnswer } from "./app/first-answer.ts";
 import type { Ground } from "./app/ground.ts";
 import { openLeases } from "./app/leases.ts";
+import { openModelLists } from "./app/model-lists.ts";
 import { openAllDoors } from "./app/open-all-doors.ts";
 import { openLedger } from "./app/open-ledger.ts";
 import { openRouter } from "./app/open-router.ts";
@@ -59,6 +60,7 @@ async function openFloors(ground: Ground): Promise<App> {
   closers.add(() => store.close());
   const sealing = await openSealing(ground, store);
   const vault = openVault(ground, store, sealing);
+  openModelLists(ground, store, vault);
   const mintId = createIdMinter(clock);
   const leases = await openLeases(ground, store);
   const routing = openRouting(ground, store);

@@ -61,6 +61,8 @@ export interface Config {
   readonly probesPerMinute: number;
   /** How many routes one agent host may ask for a second, and how many may be asked for one account; twice as many at once. */
   readonly resolvesPerSecond: { readonly perHost: number; readonly perAccount: number };
+  /** The most lists of models fetched in a minute, over all accounts; 0: none. */
+  readonly modelListsPerMinute: number;
   readonly logLevel: LogLevel;
 }
 
@@ -92,6 +94,7 @@ const NAMES = [
   "PLORI_PROBES_PER_MINUTE",
   "PLORI_RESOLVES_PER_SECOND_PER_HOST",
   "PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT",
+  "PLORI_MODEL_LISTS_PER_MINUTE",
   "PLORI_LOG_LEVEL",
 ] as const;
 
@@ -107,6 +110,7 @@ const SOFT_TTL_MIN_MS = 1_000;
 const SOFT_TTL_MAX_MS = 3_600_000;
 const HARD_TTL_MAX_MS = 86_400_000;
 const RESOLVES_PER_SECOND_MAX = 1_000_000;
+const MODEL_LISTS_PER_MINUTE_MAX = 60_000;
 
 /**
  * Reads the configuration. Pure: it looks at `env` and nothing else. In the development profile everything has a default; in production a missing
@@ -183,6 +187,17 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     perHost: rate("PLORI_RESOLVES_PER_SECOND_PER_HOST", "2000"),
     perAccount: rate("PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT", "500"),
   };
+  const modelListsPerMinute = Number(value("PLORI_MODEL_LISTS_PER_MINUTE") || "600");
+  if (
+    !Number.isInteger(modelListsPerMinute) ||
+    modelListsPerMinute < 0 ||
+    modelListsPerMinute > MODEL_LISTS_PER_MINUTE_MAX
+  ) {
+    problem(
+      "PLORI_MODEL_LISTS_PER_MINUTE",
+      `must be a whole number, 0-${MODEL_LISTS_PER_MINUTE_MAX}; 0 turns fetching lists of models off`,
+    );
+  }
   const grpc = address("PLORI_GRPC_ADDRESS", 7443);
   const connect = address("PLORI_CONNECT_ADDRESS", 7444);
   const ops = address("PLORI_OPS_ADDRESS", 7445);
@@ -218,6 +233,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     drainMs,
     probesPerMinute,
     resolvesPerSecond,
+    modelListsPerMinute,
     logLevel,
   };
   return { kind: "ok", config, unknownNames };

@@ -22,6 +22,7 @@ export function openRouter(
     ...beside,
     placements: store.placements,
     keys: store.directory,
+    modelLists: store.modelLists,
     opener,
     routes: store.routes,
     reports: createKeyReports({ keeper, clock, log }),

@@ -18,6 +18,14 @@ export const LIMITS = {
   labelsMax: 16,
   labelNameMaxChars: 63,
   labelValueMaxChars: 128,
+  modelsPageMax: 500,
+  modelsPageDefault: 100,
+  /** Models that one page of a filtered list of models decides about. */
+  modelsScannedMax: 2_000,
+  /** The longest list that a provider is believed, in models and in bytes. */
+  modelListMax: 5_000,
+  modelListMaxBytes: 8 * 1024 * 1024,
+  modelListPagesMax: 20,
   keysPageMax: 100,
   keysPageDefault: 50,
   auditPageMax: 500,

@@ -104,12 +104,20 @@ export interface ModelListDescriptor extends ModelListEndpoint {
   readonly contextLengthPath?: string;
   /** Array of further ids of the same model. */
   readonly aliasesPath?: string;
-  /** Only entries that pass count: `path` equals `equals`, or is not `not`. */
-  readonly filter?: { readonly path: string } & ({ readonly equals: string } | { readonly not: boolean });
+  /** Only entries that pass count: `path` equals `equals`, or is not `not`, or, if it is an array, includes `includes`. */
+  readonly filter?: { readonly path: string } & (
+    | { readonly equals: string }
+    | { readonly not: boolean }
+    | { readonly includes: string }
+  );
+  /** Ids of models that hold no chats, where the list does not tell their kind. */
+  readonly otherThanChat?: RegExp;
   /** `offset` and `limit` query parameters; without both the whole list comes at once. */
   readonly pagination?: { readonly style: "offset_limit"; readonly pageMax: number; readonly nextPath: string };
   /** Asked when the first endpoint does not know the path. */
   readonly fallback?: ModelListEndpoint;
+  /** The list is the same for everybody and is told without a key: it is asked for once, for all accounts, at this path. */
+  readonly publicPath?: string;
 }
 
 /** Where the provider's `usage` object tells what. */

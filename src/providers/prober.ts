@@ -4,7 +4,7 @@ import type { Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 import { askProvider, type BoundedAnswer } from "./ask.ts";
 import { baseUrlOf } from "./base-url.ts";
-import type { ProviderDescriptor } from "./descriptor.ts";
+import { isSendable, questionHeaders } from "./credential-headers.ts";
 import { describeProvider } from "./descriptors.ts";
 import { judgeProbe, unreachedVerdict, unsendableVerdict, type Verdict } from "./verdict.ts";
 
@@ -41,12 +41,12 @@ export function createProber(options: ProberOptions): Prober {
   return {
     async probe(provider, secret, signal) {
       const descriptor = describeProvider(provider);
-      if (!isSendable(secret.reveal())) return unsendableVerdict(descriptor);
+      if (!isSendable(secret)) return unsendableVerdict(descriptor);
       let answer: BoundedAnswer;
       try {
         answer = await askProvider(fetchOne, {
           url: `${baseUrlOf(descriptor, options.urls?.[provider])}${descriptor.validate.path}`,
-          headers: probeHeaders(descriptor, secret),
+          headers: questionHeaders(descriptor, secret),
           signal,
           ...limits,
         });
@@ -60,29 +60,4 @@ export function createProber(options: ProberOptions): Prober {
       return judgeProbe(descriptor, { status, bodyText, truncated, headers }, options.clock.nowMs());
     },
   };
-}
-
-/** The one place where a provider key becomes a string on its way out: HTTP header values are strings, and strings cannot be wiped. */
-function probeHeaders({ auth, headers }: ProviderDescriptor, secret: Secret): Record<string, string> {
-  return {
-    ...headers,
-    accept: "application/json",
-    "user-agent": "plori-byok",
-    [auth.header]: headerValue(auth.prefix, secret),
-  };
-}
-
-/** Put together as bytes, so that there is one string with the key in it and not two. */
-function headerValue(prefix: string, secret: Secret): string {
-  const bytes = Buffer.allocUnsafeSlow(prefix.length + secret.byteLength);
-  bytes.write(prefix, "latin1");
-  bytes.set(secret.reveal(), prefix.length);
-  const value = bytes.toString("latin1");
-  bytes.fill(0);
-  return value;
-}
-
-/** Visible ASCII only; fetch would refuse anything else with an error that quotes it, or send it changed. */
-function isSendable(bytes: Uint8Array): boolean {
-  return bytes.length > 0 && bytes.every((byte) => byte > 0x20 && byte < 0x7f);
 }

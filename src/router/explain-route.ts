@@ -6,12 +6,14 @@ import { decide } from "./decide.ts";
 import type { Candidate, RouteRefusalReason } from "./decision.ts";
 import { checkEstimate, type Estimate } from "./hold-request.ts";
 import { checkModelAndPin, type NamedPin } from "./model-name.ts";
-import type { KeyDirectory, PolicyDirectory } from "./ports.ts";
+import type { KeyDirectory, ModelLists, PolicyDirectory } from "./ports.ts";
+import { warmModelIds } from "./warm-model-ids.ts";
 
 /** What explaining a route needs: neither an opener nor a release log, so no credential can leave this way. */
 export interface ExplainRouteDeps {
   readonly keys: KeyDirectory;
   readonly policyDirectory: Pick<PolicyDirectory, "policyOf">;
+  readonly modelLists: Pick<ModelLists, "warm" | "of">;
   readonly catalogue: Catalogue;
   readonly clock: Pick<Clock, "nowMs">;
 }
@@ -51,6 +53,7 @@ export async function explainRoute(deps: ExplainRouteDeps, input: ExplainRouteIn
     pin,
     keys,
     platformKeys,
+    modelLists: warmModelIds(deps.modelLists, input.account, keys) ?? (await deps.modelLists.of(input.account)),
     policy,
     catalogue: deps.catalogue,
     nowMs: deps.clock.nowMs(),

@@ -2,6 +2,7 @@ import type { Mutation, RequestKey } from "../audit/mutation.ts";
 import type { Payer, Provider } from "../base/provider.ts";
 import type { Secret } from "../base/secret.ts";
 import type { KeyRecord, KeyRef } from "../keyvault/ports.ts";
+import type { ListedModel } from "../providers/read-model-list.ts";
 import type { RoutingPolicy } from "./decision.ts";
 
 /** A key as the router sees it: whether it can serve, and what is needed to open it. */
@@ -276,4 +277,27 @@ export interface PolicyDirectory {
   policyOf(account: string): Promise<RoutingPolicy>;
   /** As `policyOf`, without waiting, when it is in memory. */
   warmPolicyOf(account: string): RoutingPolicy | undefined;
+}
+
+/** The ids of the models that an account's keys may use, by provider, as far as the providers told. It never changes; it is replaced. */
+export type ModelIds = ReadonlyMap<Provider, ReadonlySet<string>>;
+
+/** What is known of one key's models, for a person to pick from. */
+export interface AccountModelList {
+  readonly provider: Provider;
+  /** PENDING: nobody has asked yet. FAILED: the provider gave no list when it was asked last; `models` are those that it gave before. */
+  readonly state: "FETCHED" | "PENDING" | "FAILED";
+  /** When `models` were fetched; absent: never. */
+  readonly fetchedMs?: number;
+  readonly models: readonly ListedModel[];
+}
+
+/** The models that providers listed for accounts' keys. Cached by its adapter and never staler than the last acknowledged change. */
+export interface ModelLists {
+  /** The account's model ids, if they are in memory. */
+  warm(account: string): ModelIds | undefined;
+  /** The account's model ids; empty for an unknown account. */
+  of(account: string): Promise<ModelIds>;
+  /** The account's lists, one for each of its keys. */
+  describe(account: string): Promise<readonly AccountModelList[]>;
 }

@@ -18,6 +18,7 @@ import type {
   CredentialOpener,
   EndpointOf,
   KeyDirectory,
+  ModelLists,
   Placement,
   PlacementStore,
   PolicyDirectory,
@@ -30,6 +31,7 @@ import { routeRefusalError } from "./refusal-message.ts";
 import type { ResolveLimits } from "./resolve-limits.ts";
 import type { RevocationNews } from "./revocation-ports.ts";
 import type { Route } from "./route.ts";
+import { warmModelIds } from "./warm-model-ids.ts";
 
 /** What resolving a route needs. */
 export interface ResolveRouteDeps {
@@ -38,6 +40,7 @@ export interface ResolveRouteDeps {
   readonly policyDirectory: PolicyDirectory;
   /** Throws RATE_LIMITED when the host, or the account's share of it, asks too fast. */
   readonly resolveLimits: ResolveLimits;
+  readonly modelLists: Pick<ModelLists, "warm" | "of">;
   readonly opener: CredentialOpener;
   readonly releaseLog: ReleaseLog;
   readonly revocationNews: Pick<RevocationNews, "mark">;
@@ -149,10 +152,13 @@ async function decideWith(
   caller: Caller,
   nowMs: number,
 ): Promise<RouteDecision<RoutableKey>> {
+  const { account } = input;
+  const keys = await deps.keys.keysOf(account);
   const facts = {
     model,
     pin,
-    keys: await deps.keys.keysOf(input.account),
+    keys,
+    modelLists: warmModelIds(deps.modelLists, account, keys) ?? (await deps.modelLists.of(account)),
     host: caller.name,
     heldBack: heldBackFor(deps.keyWatch, caller.name, input.callId, nowMs),
     policy,

@@ -3,6 +3,7 @@ import { CATALOGUE } from "../../src/router/catalogue.ts";
 import { DEFAULT_POLICY, type RoutingPolicy } from "../../src/router/decision.ts";
 import { type ExplainRouteInput, explainRoute } from "../../src/router/explain-route.ts";
 import type { RoutableKey } from "../../src/router/ports.ts";
+import { NO_MODEL_LISTS } from "../support/no-model-lists.ts";
 import { keyOf, NOW_MS, platformKeyOf } from "./routing-fixture.ts";
 
 const ESTIMATE = { inputTokens: 0n, maxOutputTokens: 0n };
@@ -17,6 +18,7 @@ function openExplainer(
   const keys = { keysOf: async (account: string) => (account === "platform" ? platform : own) };
   const deps = {
     keys,
+    modelLists: NO_MODEL_LISTS,
     policyDirectory: { policyOf: async () => policy },
     catalogue: CATALOGUE,
     clock: { nowMs: () => NOW_MS },

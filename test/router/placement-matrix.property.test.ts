@@ -14,6 +14,7 @@ import type { Placement } from "../../src/router/ports.ts";
 import { type ResolveRouteDeps, resolveRoute } from "../../src/router/resolve-route.ts";
 import { createMemoryPlacementStore } from "../support/memory-placement-store.ts";
 import { testMutation } from "../support/mutation.ts";
+import { NO_MODEL_LISTS } from "../support/no-model-lists.ts";
 
 const NOW_MS = 1_790_000_000_000;
 const HOSTS = ["host-1", "host-2", "host-3"] as const;
@@ -76,6 +77,7 @@ async function play(history: readonly Step[]) {
         return [{ account, keyId: "openai", provider: "openai", version: 1, state: "ACTIVE", sealed }];
       },
     },
+    modelLists: NO_MODEL_LISTS,
     policyDirectory: {
       warmPolicyOf() {
         looked += 1;

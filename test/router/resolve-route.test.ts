@@ -18,6 +18,7 @@ import type {
   RoutableKey,
 } from "../../src/router/ports.ts";
 import { type ResolveRouteDeps, type ResolveRouteInput, resolveRoute } from "../../src/router/resolve-route.ts";
+import { NO_MODEL_LISTS } from "../support/no-model-lists.ts";
 
 const NOW_MS = 1_790_000_000_000;
 const HOST: Caller = { spiffeId: "spiffe://dev.plori.internal/agent-host/host-1", role: "agent-host", name: "host-1" };
@@ -70,6 +71,7 @@ function openRouter(changes: Partial<ResolveRouteDeps> = {}) {
         return accounts.get(account) ?? [];
       },
     },
+    modelLists: NO_MODEL_LISTS,
     opener: { openWarm: () => undefined, open: async () => give("open") },
     releaseLog: {
       async release(release) {
@@ -499,4 +501,36 @@ test("a route that was decided before a revocation for its host and leaves after
   const route = await router.resolve();
   expect(route.payer).toBe("BYOK");
   expect(route.reuseUntilMs).toBeUndefined();
+});
+
+test("the lists of the account's own keys decide a name that the catalogue does not know, and in memory they cost no waiting", async () => {
+  const groq = routable("acct-1", { keyId: "groq", provider: "groq" });
+  const ids = new Map([["groq", new Set(["Acme/Tuned-1"])] as const]);
+  const asked: string[] = [];
+  const modelLists: ResolveRouteDeps["modelLists"] = {
+    warm: (account) => (account === "acct-1" ? ids : undefined),
+    async of(account) {
+      asked.push(account);
+      return new Map();
+    },
+  };
+  const router = openRouter({ modelLists });
+  router.accounts.set("acct-1", [groq]);
+  expect(await router.resolve({ model: "Acme/Tuned-1" })).toMatchObject({
+    provider: "groq",
+    upstreamModel: "Acme/Tuned-1",
+    reason: "NATIVE_KEY",
+  });
+  await expect(router.resolve({ model: "acme/tuned-1" })).rejects.toMatchObject({ reason: "MODEL_UNKNOWN" });
+  expect(asked).toEqual([]);
+});
+
+test("nobody looks for the lists of an account without keys", async () => {
+  const modelLists = {
+    warm: () => undefined,
+    of: () => Promise.reject(new Error("nobody should ask")),
+  };
+  const router = openRouter({ modelLists });
+  router.accounts.set("acct-1", []);
+  await expect(router.resolve({ model: "Acme/Tuned-1" })).rejects.toMatchObject({ reason: "MODEL_UNKNOWN" });
 });

@@ -16,6 +16,8 @@ export type Fault =
   | { readonly kind: "slow_body" }
   /** GET lists grow to at least so many bytes. */
   | { readonly kind: "huge_list"; readonly bytes: number }
+  /** GET lists name so many models, under short ids. */
+  | { readonly kind: "many_models"; readonly count: number }
   /** Streams end without a word after so many chunks. */
   | { readonly kind: "cut_stream"; readonly afterChunks: number };
 

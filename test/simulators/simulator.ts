@@ -11,6 +11,8 @@ import { bodyText, json, type WireAnswer } from "./wire.ts";
 
 const REQUEST_MAX_BYTES = 10 * 1024 * 1024;
 const LOG_MAX_ENTRIES = 10_000;
+const LONG_ID_CHARS = 100;
+const SHORT_ID_CHARS = 14;
 
 /** One request that a simulated provider saw. Keys stand in it by id; `key` is absent when none of its keys was presented. */
 export interface LoggedRequest {
@@ -158,7 +160,7 @@ function get({ spec, state }: Exchange, { url, presented, key, fault }: Asked): 
     const refused = key.seenByGet ? spec.conditions[conditionOf(key)]?.get?.(key) : undefined;
     if (refused !== undefined) return refused;
   }
-  const models = fault?.kind === "huge_list" ? manyModels(fault.bytes) : state.models;
+  const models = faultyModels(fault) ?? state.models;
   return route.answer({ key: key?.seenByGet === false ? { ...key, condition: "live" } : key, url, models });
 }
 
@@ -200,12 +202,14 @@ function bearerOf(request: IncomingMessage): string | undefined {
   return /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
 }
 
-function manyModels(bytes: number): string[] {
-  const idBytes = 100;
-  return Array.from(
-    { length: Math.ceil(bytes / idBytes) },
-    (_, index) => `author/${String(index).padStart(idBytes - 7, "0")}`,
-  );
+/** The models that a fault puts in place of the right ones; undefined when it does nothing of the kind. */
+function faultyModels(fault: Fault | undefined): string[] | undefined {
+  if (fault?.kind === "huge_list") return manyModels(Math.ceil(fault.bytes / LONG_ID_CHARS), LONG_ID_CHARS);
+  return fault?.kind === "many_models" ? manyModels(fault.count, SHORT_ID_CHARS) : undefined;
+}
+
+function manyModels(count: number, idChars: number): string[] {
+  return Array.from({ length: count }, (_, index) => `author/${String(index).padStart(idChars - 7, "0")}`);
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -40,6 +40,7 @@ export const DEEPSEEK: ProviderDescriptor = {
     idPath: "id",
     namePath: "name",
     contextLengthPath: "context_window",
+    filter: { path: "output_modalities", includes: "text" },
   },
   usage: {
     ...OPENAI_USAGE,

@@ -50,6 +50,7 @@ export const GROQ: ProviderDescriptor = {
     idPath: "id",
     contextLengthPath: "context_window",
     filter: { path: "active", not: false },
+    otherThanChat: /^whisper-|tts|orpheus|prompt-guard/,
   },
   usage: OPENAI_USAGE,
   modelIds: {

@@ -57,7 +57,14 @@ export const OPENAI: ProviderDescriptor = {
     { status: 403, codes: ["unsupported_country_region_territory"], outcome: "network_refused" },
     { status: 403, codes: ["model_not_found"], outcome: "model_refused" },
   ],
-  models: { path: "/models", roots: ["data"], idPath: "id" },
+  models: {
+    path: "/models",
+    roots: ["data"],
+    idPath: "id",
+    // The list names every model of the project's and tells nothing of their kind.
+    otherThanChat:
+      /^(?:text-|tts-|whisper-|dall-e|gpt-image|sora|omni-moderation|babbage|davinci|chatgpt-image)|-(?:tts|transcribe|realtime|image)(?:-|$)/,
+  },
   usage: { ...OPENAI_USAGE, cacheWritePath: "prompt_tokens_details.cache_write_tokens" },
   modelIds: {
     // `gpt-oss` models are open weights that OpenAI itself does not serve.

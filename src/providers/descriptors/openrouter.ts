@@ -55,6 +55,8 @@ export const OPENROUTER: ProviderDescriptor = {
     namePath: "name",
     contextLengthPath: "context_length",
     pagination: { style: "offset_limit", pageMax: 1000, nextPath: "links.next" },
+    filter: { path: "architecture.output_modalities", includes: "text" },
+    publicPath: "/models",
   },
   usage: {
     ...OPENAI_USAGE,

@@ -58,6 +58,7 @@ export const XAI: ProviderDescriptor = {
     aliasesPath: "aliases",
     contextLengthPath: "context_length",
     fallback: { path: "/models", roots: ["data"] },
+    otherThanChat: /imagine|-image|-video/,
   },
   usage: {
     ...OPENAI_USAGE,

@@ -16,6 +16,7 @@ import { insertDataKey } from "./writes/insert-data-key.ts";
 import { setCanary } from "./writes/installation.ts";
 import { deferKeyProbe, setKeyState } from "./writes/key-states.ts";
 import { deleteKey, noteKeysUsed, putKey } from "./writes/keys.ts";
+import { deferModelList, putModelList } from "./writes/model-lists.ts";
 import { placeAgents, removeAgents } from "./writes/placements.ts";
 import { putPolicy } from "./writes/policies.ts";
 import { release } from "./writes/release.ts";
@@ -72,6 +73,8 @@ export const EXECUTORS = {
   sweepRevocations,
   blockIdentity,
   unblockIdentity,
+  deferModelList,
+  putModelList,
 } as const;
 
 /** The name of something that the writing thread can do. */

@@ -18,11 +18,12 @@ import type { Writer } from "./writer.ts";
 /** Accounts whose keys are kept in memory (sealed, as they are in the table). */
 const CACHED_ACCOUNTS_MAX = 50_000;
 
-/** Sealed keys in SQLite: what KeyVault keeps, and what the router sees of it. */
+/** Sealed keys in SQLite: what KeyVault keeps, and what the router sees of it. `forgetLists`: drops what is kept in memory of the lists of an account's keys. */
 export function createKeyStore(
   reader: Connection,
   writer: Writer,
   uses: KeyUses,
+  forgetLists: (account: string) => void,
 ): { keyStore: KeyStore; directory: KeyDirectory; forget: (account: string) => void } {
   const selectOne = reader.prepare(`SELECT ${KEY_COLUMNS} FROM provider_key WHERE account = ? AND key_id = ?`);
   const selectPage = reader.prepare(
@@ -47,6 +48,12 @@ export function createKeyStore(
     return rows.length === 0 ? undefined : rows.map(toRoutableKey);
   });
 
+  /** After keys came or went. */
+  function forget(account: string): void {
+    cache.forget(account);
+    forgetLists(account);
+  }
+
   function toRecord(row: KeyRow): KeyRecord {
     const record = toKeyRecord(row);
     const lastUsedMs = uses.pending(record.account, record.keyId, record.version);
@@ -67,12 +74,12 @@ export function createKeyStore(
     },
     async put(key, mutation) {
       const stored = await writer.submit("putKey", { key, mutation });
-      cache.forget(key.record.account);
+      forget(key.record.account);
       return stored;
     },
     async delete(account, keyId, etag, mutation) {
       const removed = await writer.submit("deleteKey", { account, keyId, etag, mutation });
-      cache.forget(account);
+      forget(account);
       return removed;
     },
     async load(account, keyId) {
@@ -96,7 +103,7 @@ export function createKeyStore(
   return {
     keyStore,
     directory: { keysOf: async (account) => cache.get(account) ?? [] },
-    forget: (account) => cache.forget(account),
+    forget,
   };
 }
 

@@ -5,12 +5,14 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { ConnectStore } from "../../keyvault/connect-ports.ts";
 import type { InstallationStore } from "../../keyvault/installation.ts";
+import type { ModelListStore } from "../../keyvault/model-list-ports.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
 import type { VaultStore } from "../../keyvault/vault-ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import type { IdentityBlockStore } from "../../router/identity-block-ports.ts";
 import type {
   KeyDirectory,
+  ModelLists,
   PlacementStore,
   PolicyDirectory,
   PolicyStore,
@@ -27,6 +29,7 @@ import { createInstallationStore } from "./installation-store.ts";
 import { createKeyStore } from "./key-store.ts";
 import { KeyUses } from "./key-uses.ts";
 import { createLedgerStore } from "./ledger-store.ts";
+import { createModelListStore } from "./model-list-store.ts";
 import { openReader } from "./open-database.ts";
 import { createPlacementStore } from "./placement-store.ts";
 import { createPolicyStore } from "./policy-store.ts";
@@ -49,6 +52,8 @@ export interface SqliteStore {
   readonly dataKeys: DataKeyStore;
   readonly keys: KeyStore;
   readonly directory: KeyDirectory;
+  readonly modelListStore: ModelListStore;
+  readonly modelLists: ModelLists;
   readonly connects: ConnectStore;
   readonly vault: VaultStore;
   readonly installation: InstallationStore;
@@ -81,7 +86,8 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
     recoverKeyUses(reader, uses, 2 * KEY_USES_FLUSH_MS);
     const denials = createDenialLog(writer, log);
     const { placements, forgetPlacements } = createPlacementStore(reader, writer);
-    const { keyStore, directory, forget } = createKeyStore(reader, writer, uses);
+    const lists = createModelListStore(reader, writer);
+    const { keyStore, directory, forget } = createKeyStore(reader, writer, uses, lists.forget);
 
     async function flushUses(): Promise<void> {
       for (let batch = uses.take(KEY_USES_BATCH_MAX); batch.length > 0; batch = uses.take(KEY_USES_BATCH_MAX)) {
@@ -97,6 +103,8 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       dataKeys: createDataKeyStore(reader, writer),
       keys: keyStore,
       directory,
+      modelListStore: lists.modelListStore,
+      modelLists: lists.modelLists,
       connects: createConnectStore(reader, writer),
       installation: createInstallationStore(reader, writer),
       vault: createVaultStore(reader, writer, forget),

@@ -6,6 +6,7 @@ import { openSqlite, type SqliteStore } from "../../../src/store/sqlite/open-sql
 import { dataKeyStoreContract } from "../../contract/data-key-store.ts";
 import { identityBlockStoreContract } from "../../contract/identity-block-store.ts";
 import { keyStoreContract } from "../../contract/key-store.ts";
+import { modelListStoreContract } from "../../contract/model-list-store.ts";
 import { placementStoreContract } from "../../contract/placement-store.ts";
 import { policyStoreContract } from "../../contract/policy-store.ts";
 import { revocationLogContract } from "../../contract/revocation-log.ts";
@@ -65,4 +66,10 @@ revocationLogContract("SQLite", async () => {
   const { sqlite, close } = await open(clock);
   const { revocations, revocationNews: news, placements, keys, vault, identityBlocks: blocks } = sqlite;
   return { revocations, news, placements, keys, vault, blocks, clock, close };
+});
+
+modelListStoreContract("SQLite", async () => {
+  const { sqlite, close } = await open();
+  const { modelListStore, modelLists, keys, vault } = sqlite;
+  return { store: modelListStore, lists: modelLists, keys, vault, close };
 });

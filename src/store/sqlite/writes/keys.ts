@@ -6,6 +6,7 @@ import { KEY_COLUMNS, type KeyRow, lastDataKeyVersion, SELECT_LAST_DATA_KEY, toK
 import type { WriteTransaction } from "../write-transaction.ts";
 import { completeConnect } from "./connects.ts";
 import { countSeal } from "./count-seal.ts";
+import { removeModelList, scheduleModelList } from "./model-lists.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
 import { revokeAccountLeases } from "./revoke.ts";
 import { isCurrentHead, mutationWithEpoch, noteRemoval, writeHead } from "./vault-head.ts";
@@ -72,6 +73,7 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     probeDueMs,
   );
   countSeal(tx, record.account, sealed);
+  scheduleModelList(tx, record);
   if (key.completesConnect !== undefined) completeConnect(tx, record.account, key.completesConnect);
   tx.run(
     KEEP_FINGERPRINT,
@@ -128,6 +130,7 @@ export function deleteKey(tx: WriteTransaction, { account, keyId, etag, mutation
     });
   }
   tx.run("DELETE FROM provider_key WHERE account = ? AND key_id = ?", account, keyId);
+  removeModelList(tx, account, keyId);
   noteRemoval(tx, account, { keyId, version: record.version });
   revokeAccountLeases(tx, { account, keyId, keyVersion: record.version, cause: "KEY_DELETED" });
   recordMutation(tx, mutation, record);

@@ -3,6 +3,7 @@ import { refuse } from "../../../base/errors.ts";
 import type { ShredCounts } from "../../../keyvault/vault-ports.ts";
 import { SELECT_VAULT_STATE, toVaultState, vaultEtag } from "../vault-state.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
+import { removeModelLists } from "./model-lists.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
 import { revokeAccountLeases } from "./revoke.ts";
 
@@ -40,6 +41,7 @@ export function shredAccount(tx: WriteTransaction, { account, etag, mutation }: 
     tx.run(`DELETE FROM ${table} WHERE account = ?`, account);
   }
   revokeAccountLeases(tx, { account, cause: "ACCOUNT_SHREDDED" });
+  removeModelLists(tx, account);
   const answer = { keyCount: state.keyCount, dataKeyCount: state.dataKeyCount };
   const details = { ...mutation.audit.details, keys: String(answer.keyCount), data_keys: String(answer.dataKeyCount) };
   recordMutation(tx, { ...mutation, audit: { ...mutation.audit, details } }, answer);
