@@ -6,6 +6,7 @@ import { createKeyWatch } from "../router/key-watch.ts";
 import type { SqliteStore } from "../store/sqlite/open-sqlite.ts";
 import { createEndpoints } from "./endpoints.ts";
 import type { Ground } from "./ground.ts";
+import { createHostedPrices } from "./hosted-prices.ts";
 import type { Leases } from "./leases.ts";
 import type { OpenVault } from "./open-vault.ts";
 import type { Routing } from "./routing.ts";
@@ -23,6 +24,7 @@ export function openRouter(
     placements: store.placements,
     keys: store.directory,
     modelLists: store.modelLists,
+    hostedPrices: createHostedPrices(store.ledger),
     opener,
     routes: store.routes,
     reports: createKeyReports({ keeper, clock, log }),

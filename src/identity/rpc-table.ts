@@ -35,6 +35,7 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
   ["plori.router.v1.RouterService/ResolveRoute", ["agent-host"]],
   ["plori.router.v1.RouterService/ReportOutcome", ["agent-host"]],
   ["plori.router.v1.RouterService/ExplainRoute", ["settings", "auditor", "admin"]],
+  ["plori.router.v1.RouterService/ListModels", ["settings", "auditor", "admin"]],
   ["plori.router.v1.RouterService/PlaceAgents", ["scheduler", "admin"]],
   ["plori.router.v1.RouterService/RemoveAgents", ["scheduler", "admin"]],
   ["plori.router.v1.RouterService/WatchRevocations", ["agent-host"]],

@@ -34,8 +34,8 @@ export interface ListFetcherOptions {
 }
 
 /**
- * Fetches which models each stored key may use: soon after the key was stored, then about daily, after failures ever more rarely. It counts among the probes
- * of its account. A list that cannot be had leaves the one that was fetched before; no route ever waits for one.
+ * Fetches which models each stored key may use: soon after the key was stored, then about daily, after failures ever more rarely. All but the first count
+ * among the probes of their account. A list that cannot be had leaves the one that was fetched before; no route ever waits for one.
  */
 export function startListFetcher(options: ListFetcherOptions): PacedJob {
   const { lists, clock, random } = options;
@@ -88,7 +88,8 @@ async function ask(options: ListFetcherOptions, list: DueList, signal: AbortSign
   if (key?.record.version !== version) return { kind: "gone" };
   // Its owner must mend or replace it first; asking with it only draws the provider's attention.
   if (["DEAD", "BLOCKED", "UNREADABLE"].includes(key.record.state)) return { kind: "not-now", waitMs: DAY_MS };
-  const waitMs = takeProbe(options.probeBudget, account);
+  // Who stored the key has used a probe for it: the first list comes with that, or the picker would stay empty for whoever connects five keys in a row.
+  const waitMs = list.isFirst ? 0 : takeProbe(options.probeBudget, account);
   if (waitMs > 0) return { kind: "not-now", waitMs };
   return askWith(options, key, signal);
 }

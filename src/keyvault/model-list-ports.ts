@@ -10,6 +10,8 @@ export interface DueList extends KeyRef {
   readonly provider: Provider;
   /** How often in a row it could not be fetched. */
   readonly failures: number;
+  /** Nobody has asked for it since its key was stored. */
+  readonly isFirst: boolean;
 }
 
 /** A list that was fetched. */

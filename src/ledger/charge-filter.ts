@@ -1,3 +1,4 @@
+import { filterTokens } from "../base/filter-tokens.ts";
 import { type Payer, PROVIDERS, type Provider } from "../base/provider.ts";
 import type { UsageKind } from "./rows.ts";
 
@@ -39,7 +40,7 @@ export type FilterReading =
  */
 export function readChargeFilter(text: string): FilterReading {
   if (text.length > FILTER_MAX_CHARS) return wrong(`must be at most ${FILTER_MAX_CHARS} characters`);
-  const tokens = tokenise(text);
+  const tokens = filterTokens(text);
   if (tokens === undefined) return wrong("has a quote that does not end, or a character that belongs to nothing");
   const conditions: ChargeCondition[] = [];
   for (let at = 0; at < tokens.length; at += 3) {
@@ -87,25 +88,6 @@ function readCondition(field: string, operator: string, value: string): ChargeCo
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
-const TOKEN = /\s*(?:"((?:[^"\\]|\\["\\])*)"|(>=|<=|[=<>])|([^\s"=<>]+))/y;
-
-interface Token {
-  readonly text: string;
-  readonly quoted: boolean;
-}
-
-function tokenise(text: string): readonly Token[] | undefined {
-  const trimmed = text.trimEnd();
-  const tokens: Token[] = [];
-  TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < trimmed.length) {
-    const match = TOKEN.exec(trimmed);
-    if (match === null) return undefined;
-    const [, quoted, operator, word] = match;
-    tokens.push({ text: quoted?.replace(/\\(.)/g, "$1") ?? operator ?? word ?? "", quoted: quoted !== undefined });
-  }
-  return tokens;
-}
 
 function wrong(problem: string): FilterReading {
   return { kind: "wrong", problem };

@@ -301,3 +301,25 @@ export interface ModelLists {
   /** The account's lists, one for each of its keys. */
   describe(account: string): Promise<readonly AccountModelList[]>;
 }
+
+/** What a million tokens cost, in pico-credits (10^-12 credit). Absent: priced as input. */
+export interface TokenPrices {
+  readonly inputPico: bigint;
+  readonly outputPico: bigint;
+  readonly cacheReadPico?: bigint;
+  readonly cacheWritePico?: bigint;
+}
+
+/** The prices in force at one time; undefined for a model without a price. */
+export type PricesInForce = (model: {
+  readonly provider: Provider;
+  readonly upstreamModel: string;
+  /** Empty: the catalogue does not know the model. */
+  readonly canonicalModel: string;
+}) => TokenPrices | undefined;
+
+/** What calls cost for credits. */
+export interface HostedPrices {
+  /** The published prices that are in force at `nowMs`, of calls that are not long ones. */
+  inForce(nowMs: number): Promise<PricesInForce>;
+}

@@ -66,7 +66,7 @@ export function modelListStoreContract(name: string, open: () => Promise<OpenedM
 
     test("a key's list is due as soon as the key is stored, and not again until it is due again", async () => {
       const groq = await connect("acct-1", "groq");
-      expect(await opened.store.due(0, 10)).toEqual([{ ...groq, provider: "groq", failures: 0 }]);
+      expect(await opened.store.due(0, 10)).toEqual([{ ...groq, provider: "groq", failures: 0, isFirst: true }]);
       await opened.store.defer(groq, 100, "later");
       expect(await dueKeys(99)).toEqual([]);
       expect(await dueKeys(100)).toEqual(["acct-1/groq"]);
@@ -84,9 +84,9 @@ export function modelListStoreContract(name: string, open: () => Promise<OpenedM
       const groq = await connect("acct-1", "groq");
       await opened.store.defer(groq, 1, "failed");
       await opened.store.defer(groq, 1, "failed");
-      expect(await opened.store.due(1, 10)).toMatchObject([{ failures: 2 }]);
+      expect(await opened.store.due(1, 10)).toMatchObject([{ failures: 2, isFirst: false }]);
       await opened.store.put(groq, { models: [], fetchedMs: 5, dueMs: 6 });
-      expect(await opened.store.due(6, 10)).toMatchObject([{ failures: 0 }]);
+      expect(await opened.store.due(6, 10)).toMatchObject([{ failures: 0, isFirst: false }]);
     });
 
     test("the router sees ids and aliases of each provider that told them, and nothing else", async () => {
@@ -141,7 +141,7 @@ export function modelListStoreContract(name: string, open: () => Promise<OpenedM
       await opened.keys.delete("acct-1", "groq", "", testMutation("acct-1", "key.deleted"));
       const second = await connect("acct-1", "xai", 2);
       expect(await idsOf("acct-1")).toEqual({});
-      expect(await opened.store.due(0, 10)).toEqual([{ ...second, provider: "xai", failures: 0 }]);
+      expect(await opened.store.due(0, 10)).toEqual([{ ...second, provider: "xai", failures: 0, isFirst: true }]);
       await put(second, [{ id: "y" }]);
       expect(await idsOf("acct-1")).toEqual({ xai: ["y"] });
       const etag = (await opened.vault.describeAccount("acct-1"))?.etag ?? "";
@@ -164,7 +164,9 @@ export function modelListStoreContract(name: string, open: () => Promise<OpenedM
     test("what everybody is told is fetched once, and seen by those who have a key for it", async () => {
       await connect("a", "openrouter");
       await connect("b", "openrouter");
-      expect(await opened.store.due(0, 10)).toEqual([{ ...PUBLIC, provider: "openrouter", failures: 0 }]);
+      expect(await opened.store.due(0, 10)).toEqual([
+        { ...PUBLIC, provider: "openrouter", failures: 0, isFirst: true },
+      ]);
       expect(await idsOf("a")).toEqual({});
       expect(await opened.lists.describe("a")).toMatchObject([{ provider: "openrouter", state: "PENDING" }]);
       await put(PUBLIC, [{ id: "x" }]);

@@ -11,7 +11,7 @@ const NOW_MS = 1_790_000_000_000;
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const LISTED: ListOutcome = { kind: "listed", models: [{ id: "a" }] };
-const GROQ: DueList = { account: "acct-1", keyId: "groq", version: 2, provider: "groq", failures: 0 };
+const GROQ: DueList = { account: "acct-1", keyId: "groq", version: 2, provider: "groq", failures: 0, isFirst: false };
 
 interface Deferred {
   readonly waitMs: number;
@@ -105,7 +105,7 @@ test("a list is asked for with the account's key, kept, and due again in a day; 
 });
 
 test("what everybody is told is asked for without any key", async () => {
-  const list: DueList = { account: EVERYBODY, keyId: "openrouter", version: 0, provider: "openrouter", failures: 0 };
+  const list: DueList = { ...GROQ, account: EVERYBODY, keyId: "openrouter", version: 0, provider: "openrouter" };
   const { asked, opened, put } = await fetchOne(list);
   expect(asked).toEqual([{ provider: "openrouter", secret: undefined }]);
   expect(opened).toEqual([]);
@@ -138,7 +138,7 @@ test.each(["DEAD", "BLOCKED", "UNREADABLE"] as const)("no provider is asked with
   expect(deferred.at(-1)).toEqual({ waitMs: DAY_MS, why: "later" });
 });
 
-test("an account whose probes are used up is asked about when there is one again", async () => {
+test("an account whose probes are used up is asked about when there is one again; the first list of a key takes none", async () => {
   const probeBudget = {
     take() {
       throw new PloriError({ reason: "RATE_LIMITED", message: "used up", retryAfterMs: 30_000 });
@@ -147,6 +147,8 @@ test("an account whose probes are used up is asked about when there is one again
   const { asked, deferred } = await fetchOne(GROQ, { probeBudget });
   expect(asked).toEqual([]);
   expect(deferred.at(-1)).toEqual({ waitMs: 30_000, why: "later" });
+  const first = await fetchOne({ ...GROQ, isFirst: true }, { probeBudget });
+  expect(first.put).toHaveLength(1);
 });
 
 test("a version that is gone is asked nothing about, and nothing is kept of it", async () => {

@@ -45,6 +45,7 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
     router: {
       resolveRoute: notUnderTest,
       explainRoute: notUnderTest,
+      listModels: notUnderTest,
       reportOutcome: notUnderTest,
       placeAgents: notUnderTest,
       removeAgents: notUnderTest,

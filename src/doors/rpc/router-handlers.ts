@@ -3,6 +3,7 @@ import { refuse } from "../../base/errors.ts";
 import { type Estimate, type Placement, PlacementSchema } from "../../gen/plori/router/v1/router_pb.ts";
 import {
   ExplainRouteResponseSchema,
+  ListModelsResponseSchema,
   ListPlacementsResponseSchema,
   PlaceAgentsResponseSchema,
   RemoveAgentsResponseSchema,
@@ -11,6 +12,7 @@ import {
 } from "../../gen/plori/router/v1/router_service_pb.ts";
 import { Payer } from "../../gen/plori/type/v1/type_pb.ts";
 import { type ExplainRouteDeps, explainRoute } from "../../router/explain-route.ts";
+import { type ListModelsDeps, listModels } from "../../router/list-models.ts";
 import { type ListPlacementsDeps, listPlacements } from "../../router/list-placements.ts";
 import type { NamedPin } from "../../router/model-name.ts";
 import { type PlaceAgentsDeps, placeAgents } from "../../router/place-agents.ts";
@@ -22,6 +24,7 @@ import type { UpdateRoutingPolicyDeps } from "../../router/update-routing-policy
 import type { ServiceHandlers } from "../handlers.ts";
 import { candidateMessage } from "./candidate-message.ts";
 import { createIdentityBlockHandlers, type IdentityBlockDeps } from "./identity-block-handlers.ts";
+import { modelListMessage, modelMessage } from "./model-message.ts";
 import { createPolicyHandlers } from "./policy-handlers.ts";
 import { readReport, reportedFields } from "./report-message.ts";
 import { createRevocationHandlers, type RevocationDeps } from "./revocation-handlers.ts";
@@ -32,6 +35,7 @@ import { payerNumber, providerNumber, readProvider } from "./words.ts";
 /** What the router's verbs need together. */
 export type RouterDeps = ResolveRouteDeps &
   ExplainRouteDeps &
+  ListModelsDeps &
   PlaceAgentsDeps &
   RemoveAgentsDeps &
   ListPlacementsDeps &
@@ -68,6 +72,14 @@ export function createRouterHandlers(deps: RouterDeps): ServiceHandlers<typeof R
         payer: payerNumber(explained.payer),
         provider: providerNumber(explained.provider),
         upstreamModel: explained.upstreamModel,
+      });
+    },
+    async listModels({ account, filter, pageSize, pageToken }) {
+      const { models, nextPageToken, lists } = await listModels(deps, { account, filter, pageSize, pageToken });
+      return create(ListModelsResponseSchema, {
+        models: models.map(modelMessage),
+        nextPageToken,
+        lists: lists.map(modelListMessage),
       });
     },
     async placeAgents({ placements, requestId, actor }, { caller }) {

@@ -17,7 +17,7 @@ export function createModelListStore(
   writer: Writer,
 ): { modelListStore: ModelListStore; modelLists: ModelLists; forget: (account: string) => void } {
   const selectDue = reader.prepare(
-    `SELECT account, key_id AS keyId, provider, key_version AS version, failures FROM model_list INDEXED BY model_list_due
+    `SELECT account, key_id AS keyId, provider, key_version AS version, failures, fetched_ms AS fetchedMs FROM model_list INDEXED BY model_list_due
      WHERE due_ms <= ? AND ${IS_READABLE} ORDER BY due_ms LIMIT ?`,
   );
   const selectDigests = reader.prepare(
@@ -62,14 +62,17 @@ interface DueRow {
   readonly provider: string;
   readonly version: bigint;
   readonly failures: bigint;
+  readonly fetchedMs: bigint | null;
 }
 
-function toDueList(row: DueRow): DueList {
+function toDueList({ account, keyId, provider, version, failures, fetchedMs }: DueRow): DueList {
   return {
-    ...row,
-    provider: toProvider(row.provider),
-    version: Number(row.version),
-    failures: Number(row.failures),
+    account,
+    keyId,
+    provider: toProvider(provider),
+    version: Number(version),
+    failures: Number(failures),
+    isFirst: failures === 0n && fetchedMs === null,
   };
 }
 

@@ -8,6 +8,8 @@ import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { KeyState } from "../../keyvault/v1/keyvault_pb.ts";
 import { file_plori_keyvault_v1_keyvault } from "../../keyvault/v1/keyvault_pb.ts";
+import type { Model, ModelList } from "./model_pb.ts";
+import { file_plori_router_v1_model } from "./model_pb.ts";
 import type { Candidate, Estimate, IdentityBlock, Placement, Revocation, Route, RoutingPolicy } from "./router_pb.ts";
 import { file_plori_router_v1_router } from "./router_pb.ts";
 import type { Payer, Provider } from "../../type/v1/type_pb.ts";
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/router/v1/router_service.proto.
  */
 export const file_plori_router_v1_router_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiZwoSUGxhY2VBZ2VudHNSZXF1ZXN0Ei4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50EhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFYWN0b3IYAyABKAkiRQoTUGxhY2VBZ2VudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudCI+CghBZ2VudFJlZhIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMiYwoTUmVtb3ZlQWdlbnRzUmVxdWVzdBIpCgZhZ2VudHMYASADKAsyGS5wbG9yaS5yb3V0ZXIudjEuQWdlbnRSZWYSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSItChRSZW1vdmVBZ2VudHNSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgFIjMKDVByb3ZpZGVyRXJyb3ISDAoEY29kZRgBIAEoCRIUCgdtZXNzYWdlGAIgASgJQgOAAQEiswEKFFJlcG9ydE91dGNvbWVSZXF1ZXN0Eg0KBXJvdXRlGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSEwoLaHR0cF9zdGF0dXMYAyABKAUSNgoOcHJvdmlkZXJfZXJyb3IYBCABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUHJvdmlkZXJFcnJvchIuCgtyZXRyeV9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK8AQoVUmVwb3J0T3V0Y29tZVJlc3BvbnNlEi4KCWtleV9zdGF0ZRgBIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgCIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZhZHZpY2UYBCABKA4yFy5wbG9yaS5yb3V0ZXIudjEuQWR2aWNlIi8KF1dhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCSJ2ChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USFAoMcmVzdW1lX3Rva2VuGAEgASgJEjAKC3Jldm9jYXRpb25zGAIgAygLMhsucGxvcmkucm91dGVyLnYxLlJldm9jYXRpb24SEgoKZXZlcnl0aGluZxgDIAEoCCJcChRCbG9ja0lkZW50aXR5UmVxdWVzdBIRCglzcGlmZmVfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkibgoVQmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2sSHQoVZW5kZWRfcGxhY2VtZW50X2NvdW50GAIgASgFIl4KFlVuYmxvY2tJZGVudGl0eVJlcXVlc3QSEQoJc3BpZmZlX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIlEKF1VuYmxvY2tJZGVudGl0eVJlc3BvbnNlEjYKDmlkZW50aXR5X2Jsb2NrGAEgASgLMh4ucGxvcmkucm91dGVyLnYxLklkZW50aXR5QmxvY2siQgoZTGlzdElkZW50aXR5QmxvY2tzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJuChpMaXN0SWRlbnRpdHlCbG9ja3NSZXNwb25zZRI3Cg9pZGVudGl0eV9ibG9ja3MYASADKAsyHi5wbG9yaS5yb3V0ZXIudjEuSWRlbnRpdHlCbG9jaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiggEKFUxpc3RQbGFjZW1lbnRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEgwKBGhvc3QYAiABKAkSDQoFYWdlbnQYAyABKAkSFAoMc2hvd19leHBpcmVkGAQgASgIEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJImEKFkxpc3RQbGFjZW1lbnRzUmVzcG9uc2USLgoKcGxhY2VtZW50cxgBIAMoCzIaLnBsb3JpLnJvdXRlci52MS5QbGFjZW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIioKF0dldFJvdXRpbmdQb2xpY3lSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkiUgoYR2V0Um91dGluZ1BvbGljeVJlc3BvbnNlEjYKDnJvdXRpbmdfcG9saWN5GAEgASgLMh4ucGxvcmkucm91dGVyLnYxLlJvdXRpbmdQb2xpY3kiuQEKGlVwZGF0ZVJvdXRpbmdQb2xpY3lSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSNgoOcm91dGluZ19wb2xpY3kYAiABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUm91dGluZ1BvbGljeRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEgoKcmVxdWVzdF9pZBgEIAEoCRINCgVhY3RvchgFIAEoCSJVChtVcGRhdGVSb3V0aW5nUG9saWN5UmVzcG9uc2USNgoOcm91dGluZ19wb2xpY3kYASABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUm91dGluZ1BvbGljeSpiCgZBZHZpY2USFgoSQURWSUNFX1VOU1BFQ0lGSUVEEAASFQoRQURWSUNFX1JFVFJZX1NBTUUQARIYChRBRFZJQ0VfUkVTT0xWRV9BR0FJThACEg8KC0FEVklDRV9TVE9QEAMy1gkKDVJvdXRlclNlcnZpY2USXQoMUmVzb2x2ZVJvdXRlEiQucGxvcmkucm91dGVyLnYxLlJlc29sdmVSb3V0ZVJlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuUmVzb2x2ZVJvdXRlUmVzcG9uc2UiABJdCgxFeHBsYWluUm91dGUSJC5wbG9yaS5yb3V0ZXIudjEuRXhwbGFpblJvdXRlUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5FeHBsYWluUm91dGVSZXNwb25zZSIAEmAKDVJlcG9ydE91dGNvbWUSJS5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlcXVlc3QaJi5wbG9yaS5yb3V0ZXIudjEuUmVwb3J0T3V0Y29tZVJlc3BvbnNlIgASWgoLUGxhY2VBZ2VudHMSIy5wbG9yaS5yb3V0ZXIudjEuUGxhY2VBZ2VudHNSZXF1ZXN0GiQucGxvcmkucm91dGVyLnYxLlBsYWNlQWdlbnRzUmVzcG9uc2UiABJdCgxSZW1vdmVBZ2VudHMSJC5wbG9yaS5yb3V0ZXIudjEuUmVtb3ZlQWdlbnRzUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5SZW1vdmVBZ2VudHNSZXNwb25zZSIAEmsKEFdhdGNoUmV2b2NhdGlvbnMSKC5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QaKS5wbG9yaS5yb3V0ZXIudjEuV2F0Y2hSZXZvY2F0aW9uc1Jlc3BvbnNlIgAwARJgCg1CbG9ja0lkZW50aXR5EiUucGxvcmkucm91dGVyLnYxLkJsb2NrSWRlbnRpdHlSZXF1ZXN0GiYucGxvcmkucm91dGVyLnYxLkJsb2NrSWRlbnRpdHlSZXNwb25zZSIAEmYKD1VuYmxvY2tJZGVudGl0eRInLnBsb3JpLnJvdXRlci52MS5VbmJsb2NrSWRlbnRpdHlSZXF1ZXN0GigucGxvcmkucm91dGVyLnYxLlVuYmxvY2tJZGVudGl0eVJlc3BvbnNlIgASbwoSTGlzdElkZW50aXR5QmxvY2tzEioucGxvcmkucm91dGVyLnYxLkxpc3RJZGVudGl0eUJsb2Nrc1JlcXVlc3QaKy5wbG9yaS5yb3V0ZXIudjEuTGlzdElkZW50aXR5QmxvY2tzUmVzcG9uc2UiABJjCg5MaXN0UGxhY2VtZW50cxImLnBsb3JpLnJvdXRlci52MS5MaXN0UGxhY2VtZW50c1JlcXVlc3QaJy5wbG9yaS5yb3V0ZXIudjEuTGlzdFBsYWNlbWVudHNSZXNwb25zZSIAEmkKEEdldFJvdXRpbmdQb2xpY3kSKC5wbG9yaS5yb3V0ZXIudjEuR2V0Um91dGluZ1BvbGljeVJlcXVlc3QaKS5wbG9yaS5yb3V0ZXIudjEuR2V0Um91dGluZ1BvbGljeVJlc3BvbnNlIgAScgoTVXBkYXRlUm91dGluZ1BvbGljeRIrLnBsb3JpLnJvdXRlci52MS5VcGRhdGVSb3V0aW5nUG9saWN5UmVxdWVzdBosLnBsb3JpLnJvdXRlci52MS5VcGRhdGVSb3V0aW5nUG9saWN5UmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_router, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9yb3V0ZXIvdjEvcm91dGVyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLnJvdXRlci52MSKtAQoTUmVzb2x2ZVJvdXRlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEg0KBWFnZW50GAIgASgJEg0KBW1vZGVsGAMgASgJEikKCHByb3ZpZGVyGAQgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgdjYWxsX2lkGAUgASgJEisKCGVzdGltYXRlGAYgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIj0KFFJlc29sdmVSb3V0ZVJlc3BvbnNlEiUKBXJvdXRlGAEgASgLMhYucGxvcmkucm91dGVyLnYxLlJvdXRlIpwBChNFeHBsYWluUm91dGVSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSDQoFbW9kZWwYAyABKAkSKQoIcHJvdmlkZXIYBCABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEisKCGVzdGltYXRlGAUgASgLMhkucGxvcmkucm91dGVyLnYxLkVzdGltYXRlIr8BChRFeHBsYWluUm91dGVSZXNwb25zZRIjCgVwYXllchgBIAEoDjIULnBsb3JpLnR5cGUudjEuUGF5ZXISKQoIcHJvdmlkZXIYAiABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEhYKDnVwc3RyZWFtX21vZGVsGAMgASgJEi4KCmNhbmRpZGF0ZXMYBCADKAsyGi5wbG9yaS5yb3V0ZXIudjEuQ2FuZGlkYXRlEg8KB3JlZnVzYWwYBSABKAkiWwoRTGlzdE1vZGVsc1JlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIOCgZmaWx0ZXIYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkigAEKEkxpc3RNb2RlbHNSZXNwb25zZRImCgZtb2RlbHMYASADKAsyFi5wbG9yaS5yb3V0ZXIudjEuTW9kZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEikKBWxpc3RzGAMgAygLMhoucGxvcmkucm91dGVyLnYxLk1vZGVsTGlzdCJnChJQbGFjZUFnZW50c1JlcXVlc3QSLgoKcGxhY2VtZW50cxgBIAMoCzIaLnBsb3JpLnJvdXRlci52MS5QbGFjZW1lbnQSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCSJFChNQbGFjZUFnZW50c1Jlc3BvbnNlEi4KCnBsYWNlbWVudHMYASADKAsyGi5wbG9yaS5yb3V0ZXIudjEuUGxhY2VtZW50Ij4KCEFnZW50UmVmEg8KB2FjY291bnQYASABKAkSDQoFYWdlbnQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoAyJjChNSZW1vdmVBZ2VudHNSZXF1ZXN0EikKBmFnZW50cxgBIAMoCzIZLnBsb3JpLnJvdXRlci52MS5BZ2VudFJlZhISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIi0KFFJlbW92ZUFnZW50c1Jlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKAUiMwoNUHJvdmlkZXJFcnJvchIMCgRjb2RlGAEgASgJEhQKB21lc3NhZ2UYAiABKAlCA4ABASKzAQoUUmVwb3J0T3V0Y29tZVJlcXVlc3QSDQoFcm91dGUYASABKAkSDwoHY2FsbF9pZBgCIAEoCRITCgtodHRwX3N0YXR1cxgDIAEoBRI2Cg5wcm92aWRlcl9lcnJvchgEIAEoCzIeLnBsb3JpLnJvdXRlci52MS5Qcm92aWRlckVycm9yEi4KC3JldHJ5X2FmdGVyGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrwBChVSZXBvcnRPdXRjb21lUmVzcG9uc2USLgoJa2V5X3N0YXRlGAEgASgOMhsucGxvcmkua2V5dmF1bHQudjEuS2V5U3RhdGUSFAoMc3RhdGVfcmVhc29uGAIgASgJEjQKEHN0YXRlX3VudGlsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBmFkdmljZRgEIAEoDjIXLnBsb3JpLnJvdXRlci52MS5BZHZpY2UiLwoXV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJInYKGFdhdGNoUmV2b2NhdGlvbnNSZXNwb25zZRIUCgxyZXN1bWVfdG9rZW4YASABKAkSMAoLcmV2b2NhdGlvbnMYAiADKAsyGy5wbG9yaS5yb3V0ZXIudjEuUmV2b2NhdGlvbhISCgpldmVyeXRoaW5nGAMgASgIIlwKFEJsb2NrSWRlbnRpdHlSZXF1ZXN0EhEKCXNwaWZmZV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCSJuChVCbG9ja0lkZW50aXR5UmVzcG9uc2USNgoOaWRlbnRpdHlfYmxvY2sYASABKAsyHi5wbG9yaS5yb3V0ZXIudjEuSWRlbnRpdHlCbG9jaxIdChVlbmRlZF9wbGFjZW1lbnRfY291bnQYAiABKAUiXgoWVW5ibG9ja0lkZW50aXR5UmVxdWVzdBIRCglzcGlmZmVfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkiUQoXVW5ibG9ja0lkZW50aXR5UmVzcG9uc2USNgoOaWRlbnRpdHlfYmxvY2sYASABKAsyHi5wbG9yaS5yb3V0ZXIudjEuSWRlbnRpdHlCbG9jayJCChlMaXN0SWRlbnRpdHlCbG9ja3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIm4KGkxpc3RJZGVudGl0eUJsb2Nrc1Jlc3BvbnNlEjcKD2lkZW50aXR5X2Jsb2NrcxgBIAMoCzIeLnBsb3JpLnJvdXRlci52MS5JZGVudGl0eUJsb2NrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKCAQoVTGlzdFBsYWNlbWVudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9zdBgCIAEoCRINCgVhZ2VudBgDIAEoCRIUCgxzaG93X2V4cGlyZWQYBCABKAgSEQoJcGFnZV9zaXplGAUgASgFEhIKCnBhZ2VfdG9rZW4YBiABKAkiYQoWTGlzdFBsYWNlbWVudHNSZXNwb25zZRIuCgpwbGFjZW1lbnRzGAEgAygLMhoucGxvcmkucm91dGVyLnYxLlBsYWNlbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoXR2V0Um91dGluZ1BvbGljeVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCSJSChhHZXRSb3V0aW5nUG9saWN5UmVzcG9uc2USNgoOcm91dGluZ19wb2xpY3kYASABKAsyHi5wbG9yaS5yb3V0ZXIudjEuUm91dGluZ1BvbGljeSK5AQoaVXBkYXRlUm91dGluZ1BvbGljeVJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRI2Cg5yb3V0aW5nX3BvbGljeRgCIAEoCzIeLnBsb3JpLnJvdXRlci52MS5Sb3V0aW5nUG9saWN5Ei8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIlUKG1VwZGF0ZVJvdXRpbmdQb2xpY3lSZXNwb25zZRI2Cg5yb3V0aW5nX3BvbGljeRgBIAEoCzIeLnBsb3JpLnJvdXRlci52MS5Sb3V0aW5nUG9saWN5KmIKBkFkdmljZRIWChJBRFZJQ0VfVU5TUEVDSUZJRUQQABIVChFBRFZJQ0VfUkVUUllfU0FNRRABEhgKFEFEVklDRV9SRVNPTFZFX0FHQUlOEAISDwoLQURWSUNFX1NUT1AQAzKvCgoNUm91dGVyU2VydmljZRJdCgxSZXNvbHZlUm91dGUSJC5wbG9yaS5yb3V0ZXIudjEuUmVzb2x2ZVJvdXRlUmVxdWVzdBolLnBsb3JpLnJvdXRlci52MS5SZXNvbHZlUm91dGVSZXNwb25zZSIAEl0KDEV4cGxhaW5Sb3V0ZRIkLnBsb3JpLnJvdXRlci52MS5FeHBsYWluUm91dGVSZXF1ZXN0GiUucGxvcmkucm91dGVyLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlIgASVwoKTGlzdE1vZGVscxIiLnBsb3JpLnJvdXRlci52MS5MaXN0TW9kZWxzUmVxdWVzdBojLnBsb3JpLnJvdXRlci52MS5MaXN0TW9kZWxzUmVzcG9uc2UiABJgCg1SZXBvcnRPdXRjb21lEiUucGxvcmkucm91dGVyLnYxLlJlcG9ydE91dGNvbWVSZXF1ZXN0GiYucGxvcmkucm91dGVyLnYxLlJlcG9ydE91dGNvbWVSZXNwb25zZSIAEloKC1BsYWNlQWdlbnRzEiMucGxvcmkucm91dGVyLnYxLlBsYWNlQWdlbnRzUmVxdWVzdBokLnBsb3JpLnJvdXRlci52MS5QbGFjZUFnZW50c1Jlc3BvbnNlIgASXQoMUmVtb3ZlQWdlbnRzEiQucGxvcmkucm91dGVyLnYxLlJlbW92ZUFnZW50c1JlcXVlc3QaJS5wbG9yaS5yb3V0ZXIudjEuUmVtb3ZlQWdlbnRzUmVzcG9uc2UiABJrChBXYXRjaFJldm9jYXRpb25zEigucGxvcmkucm91dGVyLnYxLldhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0GikucGxvcmkucm91dGVyLnYxLldhdGNoUmV2b2NhdGlvbnNSZXNwb25zZSIAMAESYAoNQmxvY2tJZGVudGl0eRIlLnBsb3JpLnJvdXRlci52MS5CbG9ja0lkZW50aXR5UmVxdWVzdBomLnBsb3JpLnJvdXRlci52MS5CbG9ja0lkZW50aXR5UmVzcG9uc2UiABJmCg9VbmJsb2NrSWRlbnRpdHkSJy5wbG9yaS5yb3V0ZXIudjEuVW5ibG9ja0lkZW50aXR5UmVxdWVzdBooLnBsb3JpLnJvdXRlci52MS5VbmJsb2NrSWRlbnRpdHlSZXNwb25zZSIAEm8KEkxpc3RJZGVudGl0eUJsb2NrcxIqLnBsb3JpLnJvdXRlci52MS5MaXN0SWRlbnRpdHlCbG9ja3NSZXF1ZXN0GisucGxvcmkucm91dGVyLnYxLkxpc3RJZGVudGl0eUJsb2Nrc1Jlc3BvbnNlIgASYwoOTGlzdFBsYWNlbWVudHMSJi5wbG9yaS5yb3V0ZXIudjEuTGlzdFBsYWNlbWVudHNSZXF1ZXN0GicucGxvcmkucm91dGVyLnYxLkxpc3RQbGFjZW1lbnRzUmVzcG9uc2UiABJpChBHZXRSb3V0aW5nUG9saWN5EigucGxvcmkucm91dGVyLnYxLkdldFJvdXRpbmdQb2xpY3lSZXF1ZXN0GikucGxvcmkucm91dGVyLnYxLkdldFJvdXRpbmdQb2xpY3lSZXNwb25zZSIAEnIKE1VwZGF0ZVJvdXRpbmdQb2xpY3kSKy5wbG9yaS5yb3V0ZXIudjEuVXBkYXRlUm91dGluZ1BvbGljeVJlcXVlc3QaLC5wbG9yaS5yb3V0ZXIudjEuVXBkYXRlUm91dGluZ1BvbGljeVJlc3BvbnNlIgBiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_router_v1_model, file_plori_router_v1_router, file_plori_type_v1_type]);
 
 /**
  * Asks for a route.
@@ -196,6 +198,84 @@ export const ExplainRouteResponseSchema: GenMessage<ExplainRouteResponse> = /*@_
   messageDesc(file_plori_router_v1_router_service, 3);
 
 /**
+ * Asks for models to pick from.
+ *
+ * @generated from message plori.router.v1.ListModelsRequest
+ */
+export type ListModelsRequest = Message<"plori.router.v1.ListModelsRequest"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Optional, a subset of AIP-160: words or quoted texts, each looked for in ids and display names without regard to case, and `provider = openai` or
+   * `payer = BYOK`, all of which must hold. For example `claude payer = BYOK`. At most 1,000 characters.
+   *
+   * @generated from field: string filter = 2;
+   */
+  filter: string;
+
+  /**
+   * The most models in a page, up to 500; 0 means 100. A page may hold fewer, or none, and still not be the last.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message plori.router.v1.ListModelsRequest.
+ * Use `create(ListModelsRequestSchema)` to create a new message.
+ */
+export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 4);
+
+/**
+ * A page of models.
+ *
+ * @generated from message plori.router.v1.ListModelsResponse
+ */
+export type ListModelsResponse = Message<"plori.router.v1.ListModelsResponse"> & {
+  /**
+   * Ordered by id.
+   *
+   * @generated from field: repeated plori.router.v1.Model models = 1;
+   */
+  models: Model[];
+
+  /**
+   * Empty: this was the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * How the list of each of the account's keys is, ordered by provider.
+   *
+   * @generated from field: repeated plori.router.v1.ModelList lists = 3;
+   */
+  lists: ModelList[];
+};
+
+/**
+ * Describes the message plori.router.v1.ListModelsResponse.
+ * Use `create(ListModelsResponseSchema)` to create a new message.
+ */
+export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
+  messageDesc(file_plori_router_v1_router_service, 5);
+
+/**
  * Places agents.
  *
  * @generated from message plori.router.v1.PlaceAgentsRequest
@@ -228,7 +308,7 @@ export type PlaceAgentsRequest = Message<"plori.router.v1.PlaceAgentsRequest"> &
  * Use `create(PlaceAgentsRequestSchema)` to create a new message.
  */
 export const PlaceAgentsRequestSchema: GenMessage<PlaceAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 4);
+  messageDesc(file_plori_router_v1_router_service, 6);
 
 /**
  * The placements as stored.
@@ -249,7 +329,7 @@ export type PlaceAgentsResponse = Message<"plori.router.v1.PlaceAgentsResponse">
  * Use `create(PlaceAgentsResponseSchema)` to create a new message.
  */
 export const PlaceAgentsResponseSchema: GenMessage<PlaceAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 5);
+  messageDesc(file_plori_router_v1_router_service, 7);
 
 /**
  * Names an agent whose placement ends.
@@ -284,7 +364,7 @@ export type AgentRef = Message<"plori.router.v1.AgentRef"> & {
  * Use `create(AgentRefSchema)` to create a new message.
  */
 export const AgentRefSchema: GenMessage<AgentRef> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 6);
+  messageDesc(file_plori_router_v1_router_service, 8);
 
 /**
  * Ends placements.
@@ -319,7 +399,7 @@ export type RemoveAgentsRequest = Message<"plori.router.v1.RemoveAgentsRequest">
  * Use `create(RemoveAgentsRequestSchema)` to create a new message.
  */
 export const RemoveAgentsRequestSchema: GenMessage<RemoveAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 7);
+  messageDesc(file_plori_router_v1_router_service, 9);
 
 /**
  * The placements are ended.
@@ -340,7 +420,7 @@ export type RemoveAgentsResponse = Message<"plori.router.v1.RemoveAgentsResponse
  * Use `create(RemoveAgentsResponseSchema)` to create a new message.
  */
 export const RemoveAgentsResponseSchema: GenMessage<RemoveAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 8);
+  messageDesc(file_plori_router_v1_router_service, 10);
 
 /**
  * What the provider said, as the host received it. It is judged and forgotten: neither kept, nor logged, nor told to anybody.
@@ -368,7 +448,7 @@ export type ProviderError = Message<"plori.router.v1.ProviderError"> & {
  * Use `create(ProviderErrorSchema)` to create a new message.
  */
 export const ProviderErrorSchema: GenMessage<ProviderError> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 9);
+  messageDesc(file_plori_router_v1_router_service, 11);
 
 /**
  * How a model call ended.
@@ -417,7 +497,7 @@ export type ReportOutcomeRequest = Message<"plori.router.v1.ReportOutcomeRequest
  * Use `create(ReportOutcomeRequestSchema)` to create a new message.
  */
 export const ReportOutcomeRequestSchema: GenMessage<ReportOutcomeRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 10);
+  messageDesc(file_plori_router_v1_router_service, 12);
 
 /**
  * How the key is now, and what to do.
@@ -459,7 +539,7 @@ export type ReportOutcomeResponse = Message<"plori.router.v1.ReportOutcomeRespon
  * Use `create(ReportOutcomeResponseSchema)` to create a new message.
  */
 export const ReportOutcomeResponseSchema: GenMessage<ReportOutcomeResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 11);
+  messageDesc(file_plori_router_v1_router_service, 13);
 
 /**
  * Asks for revocations.
@@ -480,7 +560,7 @@ export type WatchRevocationsRequest = Message<"plori.router.v1.WatchRevocationsR
  * Use `create(WatchRevocationsRequestSchema)` to create a new message.
  */
 export const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 12);
+  messageDesc(file_plori_router_v1_router_service, 14);
 
 /**
  * Revocations, or a sign of life.
@@ -515,7 +595,7 @@ export type WatchRevocationsResponse = Message<"plori.router.v1.WatchRevocations
  * Use `create(WatchRevocationsResponseSchema)` to create a new message.
  */
 export const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 13);
+  messageDesc(file_plori_router_v1_router_service, 15);
 
 /**
  * Shuts an identity out.
@@ -557,7 +637,7 @@ export type BlockIdentityRequest = Message<"plori.router.v1.BlockIdentityRequest
  * Use `create(BlockIdentityRequestSchema)` to create a new message.
  */
 export const BlockIdentityRequestSchema: GenMessage<BlockIdentityRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 14);
+  messageDesc(file_plori_router_v1_router_service, 16);
 
 /**
  * The identity is shut out.
@@ -585,7 +665,7 @@ export type BlockIdentityResponse = Message<"plori.router.v1.BlockIdentityRespon
  * Use `create(BlockIdentityResponseSchema)` to create a new message.
  */
 export const BlockIdentityResponseSchema: GenMessage<BlockIdentityResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 15);
+  messageDesc(file_plori_router_v1_router_service, 17);
 
 /**
  * Lets an identity in again.
@@ -627,7 +707,7 @@ export type UnblockIdentityRequest = Message<"plori.router.v1.UnblockIdentityReq
  * Use `create(UnblockIdentityRequestSchema)` to create a new message.
  */
 export const UnblockIdentityRequestSchema: GenMessage<UnblockIdentityRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 16);
+  messageDesc(file_plori_router_v1_router_service, 18);
 
 /**
  * The identity may connect again.
@@ -648,7 +728,7 @@ export type UnblockIdentityResponse = Message<"plori.router.v1.UnblockIdentityRe
  * Use `create(UnblockIdentityResponseSchema)` to create a new message.
  */
 export const UnblockIdentityResponseSchema: GenMessage<UnblockIdentityResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 17);
+  messageDesc(file_plori_router_v1_router_service, 19);
 
 /**
  * Asks for the blocked identities.
@@ -676,7 +756,7 @@ export type ListIdentityBlocksRequest = Message<"plori.router.v1.ListIdentityBlo
  * Use `create(ListIdentityBlocksRequestSchema)` to create a new message.
  */
 export const ListIdentityBlocksRequestSchema: GenMessage<ListIdentityBlocksRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 18);
+  messageDesc(file_plori_router_v1_router_service, 20);
 
 /**
  * Blocked identities.
@@ -704,7 +784,7 @@ export type ListIdentityBlocksResponse = Message<"plori.router.v1.ListIdentityBl
  * Use `create(ListIdentityBlocksResponseSchema)` to create a new message.
  */
 export const ListIdentityBlocksResponseSchema: GenMessage<ListIdentityBlocksResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 19);
+  messageDesc(file_plori_router_v1_router_service, 21);
 
 /**
  * Asks for placements. An empty field does not narrow.
@@ -760,7 +840,7 @@ export type ListPlacementsRequest = Message<"plori.router.v1.ListPlacementsReque
  * Use `create(ListPlacementsRequestSchema)` to create a new message.
  */
 export const ListPlacementsRequestSchema: GenMessage<ListPlacementsRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 20);
+  messageDesc(file_plori_router_v1_router_service, 22);
 
 /**
  * A page of placements.
@@ -788,7 +868,7 @@ export type ListPlacementsResponse = Message<"plori.router.v1.ListPlacementsResp
  * Use `create(ListPlacementsResponseSchema)` to create a new message.
  */
 export const ListPlacementsResponseSchema: GenMessage<ListPlacementsResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 21);
+  messageDesc(file_plori_router_v1_router_service, 23);
 
 /**
  * Asks for an account's routing policy.
@@ -809,7 +889,7 @@ export type GetRoutingPolicyRequest = Message<"plori.router.v1.GetRoutingPolicyR
  * Use `create(GetRoutingPolicyRequestSchema)` to create a new message.
  */
 export const GetRoutingPolicyRequestSchema: GenMessage<GetRoutingPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 22);
+  messageDesc(file_plori_router_v1_router_service, 24);
 
 /**
  * An account's routing policy.
@@ -830,7 +910,7 @@ export type GetRoutingPolicyResponse = Message<"plori.router.v1.GetRoutingPolicy
  * Use `create(GetRoutingPolicyResponseSchema)` to create a new message.
  */
 export const GetRoutingPolicyResponseSchema: GenMessage<GetRoutingPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 23);
+  messageDesc(file_plori_router_v1_router_service, 25);
 
 /**
  * Changes an account's routing policy.
@@ -879,7 +959,7 @@ export type UpdateRoutingPolicyRequest = Message<"plori.router.v1.UpdateRoutingP
  * Use `create(UpdateRoutingPolicyRequestSchema)` to create a new message.
  */
 export const UpdateRoutingPolicyRequestSchema: GenMessage<UpdateRoutingPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 24);
+  messageDesc(file_plori_router_v1_router_service, 26);
 
 /**
  * The changed policy.
@@ -900,7 +980,7 @@ export type UpdateRoutingPolicyResponse = Message<"plori.router.v1.UpdateRouting
  * Use `create(UpdateRoutingPolicyResponseSchema)` to create a new message.
  */
 export const UpdateRoutingPolicyResponseSchema: GenMessage<UpdateRoutingPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_plori_router_v1_router_service, 25);
+  messageDesc(file_plori_router_v1_router_service, 27);
 
 /**
  * What a host should do about a call that it reported.
@@ -976,6 +1056,17 @@ export const RouterService: GenService<{
     methodKind: "unary";
     input: typeof ExplainRouteRequestSchema;
     output: typeof ExplainRouteResponseSchema;
+  },
+  /**
+   * The models to pick from: those that plori hosts, and those that the providers of the account's keys listed, each with who would serve it and who would pay.
+   * It never waits for a provider: `lists` tells which lists are not there yet. Roles: settings, auditor, admin.
+   *
+   * @generated from rpc plori.router.v1.RouterService.ListModels
+   */
+  listModels: {
+    methodKind: "unary";
+    input: typeof ListModelsRequestSchema;
+    output: typeof ListModelsResponseSchema;
   },
   /**
    * Tells how a model call ended, so that a key in trouble is found out. A report does not kill a key: it makes us probe it, and the answer waits for the
