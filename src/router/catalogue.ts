@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import { invariant } from "../base/errors.ts";
 import type { CatalogueModel } from "./catalogue/catalogue-model.ts";
-import { FIRST_PARTY_MODELS } from "./catalogue/first-party-models.ts";
-import { FRONTIER_MODELS } from "./catalogue/frontier-models.ts";
-import { OPEN_WEIGHT_MODELS } from "./catalogue/open-weight-models.ts";
+import { readModelLines } from "./catalogue/model-lines.ts";
+
+/** Where the models stand. */
+export const MODELS_FILE = new URL("./catalogue/models.jsonl", import.meta.url);
 
 /** The models that plori knows, by every id that names them. */
 export interface Catalogue {
@@ -24,4 +26,4 @@ export function createCatalogue(models: readonly CatalogueModel[]): Catalogue {
 }
 
 /** The catalogue that this version of plori comes with. */
-export const CATALOGUE: Catalogue = createCatalogue([...FIRST_PARTY_MODELS, ...FRONTIER_MODELS, ...OPEN_WEIGHT_MODELS]);
+export const CATALOGUE: Catalogue = createCatalogue(readModelLines(readFileSync(MODELS_FILE, "utf8")));

@@ -159,7 +159,7 @@ describe("filters and pages", () => {
     expect(await idsOf("GPT-5.5 payer = BYOK")).toEqual(["openai/gpt-5.5", "openai/gpt-5.5-pro"]);
     expect(await idsOf('"ft:gpt-4o"')).toEqual(["ft:gpt-4o:org::id"]);
     expect(await idsOf("provider = openrouter payer = BYOK")).toEqual([]);
-    expect(await idsOf('"claude opus 4.8"')).toEqual(["anthropic/claude-opus-4.8"]);
+    expect(await idsOf('"claude opus 4.8"')).toContain("anthropic/claude-opus-4.8");
     expect((await idsOf("payer = HOSTED")).length).toBeGreaterThan(50);
   });
 

@@ -56,6 +56,8 @@ export const OPENROUTER: ProviderDescriptor = {
     contextLengthPath: "context_length",
     pagination: { style: "offset_limit", pageMax: 1000, nextPath: "links.next" },
     filter: { path: "architecture.output_modalities", includes: "text" },
+    // It makes music, and answers with a text beside it.
+    otherThanChat: /^google\/lyria-/,
     publicPath: "/models",
   },
   usage: {
