@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PloriError } from "../../src/base/errors.ts";
 import { LIMITS } from "../../src/base/limits.ts";
@@ -201,4 +202,31 @@ test("a credit set aside cannot be set aside or spent again: holds never exceed 
   }
   expect(held).toBe(9_900n);
   checkInvariants(ledger.dump(), NOW_MS);
+});
+
+test("whatever is asked and there is: a hold is the largest that cap and credits both cover, or the refusal names the one that is too small", () => {
+  const amount = fc.bigInt({ min: 1n, max: 900n });
+  const order = fc.record({
+    inputTokens: fc.bigInt({ min: 0n, max: 300n }),
+    maxOutputTokens: fc.bigInt({ min: 1n, max: 300n }),
+    minOutputTokens: fc.bigInt({ min: 1n, max: 60n }),
+  });
+  fc.assert(
+    fc.property(amount, fc.option(amount, { nil: undefined }), order, (credits, cap, asked) => {
+      const outcome = place(ledgerWith(credits), { ...asked, ...(cap === undefined ? {} : { capNano: cap }) });
+      const { inputTokens, maxOutputTokens, minOutputTokens } = asked;
+      const cost = (output: bigint) => inputTokens + 2n * output;
+      const least = cost(minOutputTokens < maxOutputTokens ? minOutputTokens : maxOutputTokens);
+      if (outcome instanceof PloriError) {
+        expect(outcome.reason).toBe(cap !== undefined && least > cap ? "SPEND_CAP_TOO_LOW" : "CREDITS_EXHAUSTED");
+        expect(least > credits || least > (cap ?? least)).toBe(true);
+        return;
+      }
+      const most = cap !== undefined && cap < credits ? cap : credits;
+      expect(outcome.amountNano).toBe(cost(outcome.maxOutputTokens));
+      expect(outcome.amountNano).toBeLessThanOrEqual(most);
+      if (outcome.maxOutputTokens < maxOutputTokens) expect(cost(outcome.maxOutputTokens + 1n)).toBeGreaterThan(most);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -149,6 +149,14 @@ describe("an account's policy", () => {
     const pins = [{ model: "openai/gpt-5.5", provider: "openrouter" as const }];
     expect(inWords(decided("openai/gpt-5.5", "openai openrouter", { pins }, "openai"))).toBe("BYOK openai gpt-5.5");
     expect(inWords(decided("openai/gpt-5.5", "openrouter", { pins }, "openai"))).toBe("refused PIN_WITHOUT_KEY");
+    const both = decided("openai/gpt-5.5", "openai openrouter", { pins }, "openrouter");
+    expect(both).toMatchObject({ provider: "openrouter", reason: "PINNED_BY_REQUEST" });
+    const qualified = decided("openrouter::gpt-x", "openrouter", { pins: [{ model: "gpt-x", provider: "openai" }] });
+    expect(qualified).toMatchObject({
+      provider: "openrouter",
+      reason: "QUALIFIED",
+      candidates: [{ provider: "openrouter" }, {}],
+    });
   });
 
   test("what became of a pin is told first of all", () => {

@@ -814,7 +814,7 @@ export type ListPlacementsRequest = Message<"plori.router.v1.ListPlacementsReque
   agent: string;
 
   /**
-   * Placements that ended, or were ended, are given too: their generations are remembered.
+   * Placements that ran out, or were ended, are given too: their generations are remembered. One that was ended ends in 1970.
    *
    * @generated from field: bool show_expired = 4;
    */
@@ -1163,7 +1163,7 @@ export const RouterService: GenService<{
     output: typeof GetRoutingPolicyResponseSchema;
   },
   /**
-   * Changes how an account's calls are routed, from the next call on. Role: settings.
+   * Changes how an account's calls are routed, from the next call on: its leases are revoked. Role: settings.
    *
    * @generated from rpc plori.router.v1.RouterService.UpdateRoutingPolicy
    */
