@@ -5,7 +5,7 @@ import { pastedKeysAreChecked } from "./acts/r04-paste.ts";
 import { keysNeverShow } from "./acts/r05-never-shown.ts";
 import { removedKeyFallsBack } from "./acts/r06-remove.ts";
 import { keyDecidesRoute } from "./acts/r07-name-decides.ts";
-import { anyModelIdMayBePasted } from "./acts/r08-any-model.ts";
+import { anyModelMayBePicked } from "./acts/r08-any-model.ts";
 import { ownKeyCostsNothing } from "./acts/r09-zero-credits.ts";
 import { computeAndDiskCost } from "./acts/r10-compute-and-disk.ts";
 import type { Stage } from "./stage.ts";
@@ -61,8 +61,8 @@ export const PROMISES: readonly Promised[] = [
   },
   {
     id: "R8",
-    text: "Any model id may be pasted",
-    act: anyModelIdMayBePasted,
+    text: "The picker lists hosted models and, once a key exists, that provider's own; any model id may be pasted",
+    act: anyModelMayBePicked,
   },
   {
     id: "R6",

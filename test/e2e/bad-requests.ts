@@ -111,6 +111,12 @@ export const BAD_REQUESTS: readonly BadRequest[] = [
     fields: ["account", "agent", "estimate.max_output_tokens", "model", "provider"],
   },
   {
+    what: "ListModels",
+    call: (as) =>
+      as("settings").router.listModels({ account: "platform", filter: "payer > ME", pageSize: -1, pageToken: LONG }),
+    fields: ["account", "filter", "page_size", "page_token"],
+  },
+  {
     what: "PlaceAgents with nothing",
     call: (as) => as("scheduler").router.placeAgents({ requestId: NOT_A_UUID }),
     fields: ["placements", "request_id"],

@@ -152,6 +152,7 @@ describe("no key, nor twelve characters of one, stands in a file, a log, a metri
         }
         await listen(house.as("auditor").router.explainRoute({ account, model: MODELS[provider] }));
         await listen(house.as("auditor").keyVault.listKeys({ account }));
+        await listen(house.as("auditor").router.listModels({ account }));
       }
       expect(await listen(settings.deleteKey({ account, provider: PROVIDER_NUMBER[provider] }))).toBe(true);
     }

@@ -5,12 +5,19 @@ import { creditsText, nanoOf } from "../credits.ts";
 import { expectSame, present } from "../expectation.ts";
 import { expectBilledTo, runCall } from "../model-call.ts";
 import { ACCOUNT, HOST, type Stage } from "../stage.ts";
+import { pickerGrowsWithKeys } from "./r08-picker.ts";
 
 /** A model that appeared this morning: no list of plori's knows it, and nothing about it may be changed on the way. */
 export const BRAND_NEW_MODEL = "Aurora-Labs/Dusk.2-Preview:free";
 
+/** The picker grows with the keys, and what is in no list may be pasted. */
+export async function anyModelMayBePicked(stage: Stage): Promise<void> {
+  await pickerGrowsWithKeys(stage);
+  await anyModelIdMayBePasted(stage);
+}
+
 /** An id that nothing knows goes letter by letter to the OpenRouter key. */
-export async function anyModelIdMayBePasted(stage: Stage): Promise<void> {
+async function anyModelIdMayBePasted(stage: Stage): Promise<void> {
   stage.simulators.openrouter.setModels([...OPENROUTER_SPEC.models, BRAND_NEW_MODEL]);
   const { route, charge } = await runCall(stage, BRAND_NEW_MODEL, "pasted-1");
   expectSame(
