@@ -1,4 +1,5 @@
 import { banner } from "./app/banner.ts";
+import { refuseInspection } from "./app/refuse-inspection.ts";
 import { openApp } from "./app.ts";
 import { type Config, parseConfig } from "./config.ts";
 
@@ -27,6 +28,7 @@ function readConfig(args: readonly string[]): Config | undefined {
 }
 
 async function main(): Promise<number> {
+  refuseInspection();
   const config = readConfig(process.argv.slice(2));
   if (config === undefined) return EXIT_WRONG_USAGE;
   // Whatever this process writes is its owner's alone.

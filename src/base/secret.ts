@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { ownBytes } from "./own-bytes.ts";
 
 const REDACTED = "[secret]";
 
@@ -16,7 +17,7 @@ export class Secret {
 
   /** Takes a copy of `bytes`; wiping the original stays its owner's duty. */
   static copyOf(bytes: Uint8Array): Secret {
-    const own = Buffer.allocUnsafeSlow(bytes.length);
+    const own = ownBytes(bytes.length);
     own.set(bytes);
     return new Secret(own);
   }
@@ -28,7 +29,7 @@ export class Secret {
 
   /** From text that already exists as a string (a string itself cannot be wiped). */
   static fromText(text: string): Secret {
-    const own = Buffer.allocUnsafeSlow(Buffer.byteLength(text, "utf8"));
+    const own = ownBytes(Buffer.byteLength(text, "utf8"));
     own.write(text, "utf8");
     return new Secret(own);
   }

@@ -1,3 +1,4 @@
+import { ownBytes } from "../base/own-bytes.ts";
 import { KmsError } from "./kms.ts";
 
 /** A data key is AES-256. */
@@ -14,7 +15,7 @@ const KEY_ARN = /^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key\/[A-Za-z0-9-]{1,128}$
 export function takePlaintext(plaintext: Uint8Array | undefined): Buffer {
   try {
     if (plaintext?.length !== DATA_KEY_BYTES) throw new KmsError("corrupt", "PlaintextLength");
-    const own = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
+    const own = ownBytes(DATA_KEY_BYTES);
     own.set(plaintext);
     return own;
   } finally {

@@ -1,3 +1,4 @@
+import { ownBytes } from "../base/own-bytes.ts";
 import type { Secret } from "../base/secret.ts";
 import type { ProviderDescriptor } from "./descriptor.ts";
 
@@ -20,7 +21,7 @@ export function isSendable(secret: Secret): boolean {
 /** The one place where a provider key becomes a string on its way out: HTTP header values are strings, and strings cannot be wiped. */
 function credentialValue(prefix: string, secret: Secret): string {
   // Put together as bytes, so that there is one string with the key in it and not two.
-  const bytes = Buffer.allocUnsafeSlow(prefix.length + secret.byteLength);
+  const bytes = ownBytes(prefix.length + secret.byteLength);
   bytes.write(prefix, "latin1");
   bytes.set(secret.reveal(), prefix.length);
   const value = bytes.toString("latin1");

@@ -1,4 +1,5 @@
 import { invariant } from "../base/errors.ts";
+import { ownBytes } from "../base/own-bytes.ts";
 import { Secret } from "../base/secret.ts";
 
 /** The plaintext's length is a multiple of this. */
@@ -25,7 +26,7 @@ export function encodePlaintext(secret: Uint8Array): Buffer {
   const lengthBytes = secret.length < 0x80 ? 1 : 2;
   const unpadded = FORMAT_FIELD_BYTES + 1 + lengthBytes + secret.length + PADDING_HEAD_BYTES;
   const total = Math.ceil(unpadded / BLOCK_BYTES) * BLOCK_BYTES;
-  const out = Buffer.alloc(total);
+  const out = ownBytes(total);
   let offset = out.writeUInt8(TAG_FORMAT, 0);
   offset = out.writeUInt8(FORMAT, offset);
   offset = out.writeUInt8(TAG_SECRET, offset);

@@ -20,15 +20,15 @@ async function openCold(changes: Parameters<typeof openTestSealer>[0] = {}) {
   const parts = openTestSealer(changes);
   const record = await parts.sealer.seal(identityOf(), secretOf());
   const cold = parts.another();
-  return { ...parts, record, cold, open: () => cold.open(identityOf(), record) };
+  const warm = () => textOf(cold.openWarm(identityOf(), record));
+  return { ...parts, record, cold, warm, open: () => cold.open(identityOf(), record) };
 }
 
 /** The same, with the key in the cache. */
 async function openWarmed(changes: Parameters<typeof openTestSealer>[0] = {}) {
   const parts = await openCold(changes);
   (await parts.open()).wipe();
-  const warm = () => textOf(parts.cold.openWarm(identityOf(), parts.record));
-  return { ...parts, warm };
+  return parts;
 }
 
 test("a thousand cold opens of one account at once make one KMS call", async () => {
@@ -197,6 +197,20 @@ test.each([
     await expectRefusal(open, reason);
   },
 );
+
+test("a KMS that contradicts itself, as while a change spreads, is believed each time: refused when it says no, served again within five seconds of a yes", async () => {
+  const { kms, clock, open, warm } = await openCold();
+  for (let change = 0; change < 5; change += 1) {
+    kms.failure = "denied";
+    clock.advance(5 * MINUTE);
+    await expectRefusal(open, "KEY_UNREADABLE");
+    expect(warm()).toBeUndefined();
+    kms.failure = undefined;
+    clock.advance(5 * SECOND);
+    expect(textOf(await open())).toBe(KEY_TEXT);
+    expect(warm()).toBe(KEY_TEXT);
+  }
+});
 
 test("a refusal is remembered for a second and no longer than five, and a key that is allowed again serves again", async () => {
   const { kms, clock, open } = await openCold();

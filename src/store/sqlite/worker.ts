@@ -13,6 +13,8 @@ import { WriteTransaction } from "./write-transaction.ts";
 function main(): void {
   const port = parentPort;
   invariant(port !== null, "the writing thread was not started as a thread");
+  // A diagnostic report has a part for each thread, and each would hold the whole process's environment.
+  process.report.excludeEnv = true;
   const options = workerData as WorkerOptions;
   const db = openWriter(options.path);
   migrate(db, options.nowMs);
