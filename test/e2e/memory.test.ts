@@ -1,11 +1,14 @@
 import { join } from "node:path";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createAwsKms } from "../../src/kms/aws.ts";
 import { type Copy, findInMemory } from "../support/scan-memory.ts";
 import { clientsOver, type ServiceProcess } from "../support/service-process.ts";
 import { connect, MODEL, openVaultBench, ready, resolve, until, type VaultBench } from "../support/vault-service.ts";
 import { type DoorName, PROVIDER_NUMBER } from "./house.ts";
+
+// All memory of a process is searched.
+vi.setConfig({ testTimeout: 90_000 });
 
 let bench: VaultBench;
 beforeEach(async () => {
