@@ -56,7 +56,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
 async function openFloors(ground: Ground): Promise<App> {
   const { config, clock, log, closers } = ground;
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-  const store = await openSqlite(config.databasePath, clock, log);
+  const store = await openSqlite(config.databasePath, clock, log, config.credits.lowNano);
   closers.add(() => store.close());
   const sealing = await openSealing(ground, store);
   const vault = openVault(ground, store, sealing);

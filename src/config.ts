@@ -3,6 +3,7 @@ import type { LogLevel } from "./base/log.ts";
 import type { Provider } from "./base/provider.ts";
 import { DEFAULT_ROLE_MAP, parseRoleMap, type RoleMap } from "./identity/role-map.ts";
 import { DEVELOPMENT_CALLBACKS, parseCallbackOrigins } from "./keyvault/callback-origins.ts";
+import { type CreditSettings, readCreditSettings } from "./ledger/credit-settings.ts";
 import { parseProviderUrls } from "./providers/provider-urls.ts";
 import type { DataKeyLife } from "./seal/data-key-life.ts";
 import { SEAL_LIMITS } from "./seal/limits.ts";
@@ -63,6 +64,8 @@ export interface Config {
   readonly resolvesPerSecond: { readonly perHost: number; readonly perAccount: number };
   /** The most lists of models fetched in a minute, over all accounts; 0: none. */
   readonly modelListsPerMinute: number;
+  /** When credits count as low, how far an account may be in debt, and what list prices become in credits. */
+  readonly credits: CreditSettings;
   readonly logLevel: LogLevel;
 }
 
@@ -95,6 +98,10 @@ const NAMES = [
   "PLORI_RESOLVES_PER_SECOND_PER_HOST",
   "PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT",
   "PLORI_MODEL_LISTS_PER_MINUTE",
+  "PLORI_CREDITS_LOW_UNITS",
+  "PLORI_OVERDRAFT_LIMIT_UNITS",
+  "PLORI_CREDITS_PER_USD",
+  "PLORI_MARKUP_PERCENT",
   "PLORI_LOG_LEVEL",
 ] as const;
 
@@ -198,6 +205,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
       `must be a whole number, 0-${MODEL_LISTS_PER_MINUTE_MAX}; 0 turns fetching lists of models off`,
     );
   }
+  const credits = parseCreditSettings(value, development, problem);
   const grpc = address("PLORI_GRPC_ADDRESS", 7443);
   const connect = address("PLORI_CONNECT_ADDRESS", 7444);
   const ops = address("PLORI_OPS_ADDRESS", 7445);
@@ -234,6 +242,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     probesPerMinute,
     resolvesPerSecond,
     modelListsPerMinute,
+    credits,
     logLevel,
   };
   return { kind: "ok", config, unknownNames };
@@ -312,6 +321,26 @@ function parseCallbacks(text: string, problem: (name: Name, text: string) => voi
   if (reading.kind === "origins") return reading.origins;
   for (const mistake of reading.problems) problem("PLORI_CONNECT_CALLBACKS", mistake);
   return [];
+}
+
+function parseCreditSettings(
+  value: (name: Name) => string,
+  development: boolean,
+  problem: (name: Name, text: string) => void,
+): CreditSettings {
+  const names = {
+    lowUnits: "PLORI_CREDITS_LOW_UNITS",
+    overdraftLimitUnits: "PLORI_OVERDRAFT_LIMIT_UNITS",
+    creditsPerUsd: "PLORI_CREDITS_PER_USD",
+    markupPercent: "PLORI_MARKUP_PERCENT",
+  } as const;
+  const texts = {
+    lowUnits: value(names.lowUnits) || "10",
+    overdraftLimitUnits: value(names.overdraftLimitUnits) || "0",
+    creditsPerUsd: value(names.creditsPerUsd) || (development ? "100" : ""),
+    markupPercent: value(names.markupPercent) || "0",
+  };
+  return readCreditSettings(texts, (name, text) => problem(names[name], text));
 }
 
 function parseDatabase(url: string, dataDir: string): string | undefined {

@@ -105,6 +105,40 @@ test("the rate of probes is bounded, and can be turned off", () => {
   ]);
 });
 
+test("settings about credits are read as exact decimals within bounds, and every wrong one is named", () => {
+  const creditsOf = (env: Record<string, string>, development = true) => {
+    const reading = parseConfig(env, development);
+    return reading.kind === "ok" ? reading.config.credits : reading.problems.map((problem) => problem.split(" ")[0]);
+  };
+  const CREDIT = 1_000_000_000n;
+  expect(creditsOf({})).toEqual({
+    lowNano: 10n * CREDIT,
+    overdraftLimitNano: 0n,
+    creditsPerUsdNano: 100n * CREDIT,
+    markupPercent: 0,
+  });
+  const env = {
+    PLORI_CREDITS_LOW_UNITS: "0",
+    PLORI_OVERDRAFT_LIMIT_UNITS: "0.000000001",
+    PLORI_CREDITS_PER_USD: "33.333333333",
+    PLORI_MARKUP_PERCENT: "15",
+  };
+  expect(creditsOf(env)).toEqual({
+    lowNano: 0n,
+    overdraftLimitNano: 1n,
+    creditsPerUsdNano: 33_333_333_333n,
+    markupPercent: 15,
+  });
+  const names = Object.keys(env).toSorted();
+  for (const wrong of ["-1", "1e3", "0x10", "1.0000000001", "9999999999", "NaN", "1,5", " ."]) {
+    const all = Object.fromEntries(names.map((name) => [name, wrong]));
+    expect(creditsOf(all)).toHaveLength(4);
+  }
+  expect(creditsOf({ PLORI_CREDITS_PER_USD: "0" })).toEqual(["PLORI_CREDITS_PER_USD"]);
+  expect(creditsOf({ PLORI_CREDITS_PER_USD: "1000000.1" })).toEqual(["PLORI_CREDITS_PER_USD"]);
+  expect(creditsOf({ PLORI_MARKUP_PERCENT: "1001" })).toEqual(["PLORI_MARKUP_PERCENT"]);
+});
+
 test("users are sent back nowhere in production until somebody allows an origin", () => {
   const production = {
     PLORI_ENVIRONMENT: "production",
@@ -115,7 +149,10 @@ test("users are sent back nowhere in production until somebody allows an origin"
     PLORI_TRUST_DOMAIN: "plori.internal",
     PLORI_DATA_DIR: "/data",
   };
-  expect(parseConfig(production, false)).toMatchObject({ kind: "ok", config: { connectCallbacks: [] } });
+  expect(parseConfig(production, false)).toMatchObject({
+    kind: "ok",
+    config: { connectCallbacks: [], credits: { creditsPerUsdNano: undefined, markupPercent: 0 } },
+  });
   const allowed = { ...production, PLORI_CONNECT_CALLBACKS: "https://app.example" };
   expect(parseConfig(allowed, false)).toMatchObject({ config: { connectCallbacks: ["https://app.example"] } });
 });

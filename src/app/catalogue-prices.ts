@@ -1,5 +1,6 @@
 import { divideHalfEven, NANO_PER_CREDIT } from "../base/credits.ts";
 import { invariant } from "../base/errors.ts";
+import type { CreditValue } from "../ledger/credit-value.ts";
 import type { ProposedItem } from "../ledger/publish-prices.ts";
 import type { Component } from "../ledger/rows.ts";
 import { scaleDecimal } from "../providers/decimal.ts";
@@ -9,12 +10,6 @@ import type { Catalogue } from "../router/catalogue.ts";
 const PICO_EXPONENT = 12;
 const TOKENS_PER_UNIT = 1_000_000n;
 const PERCENT = 100n;
-
-/** What a US dollar is worth in nano-credits, and what is added to list prices. */
-export interface CreditValue {
-  readonly creditsPerUsdNano: bigint;
-  readonly markupPercent: number;
-}
 
 /**
  * Every hosted model of the catalogue at its list price, in credits. A price is rounded once, half to even, to whole pico-credits a million tokens; one that is

@@ -1,10 +1,9 @@
+import type { CreditValue } from "../ledger/credit-value.ts";
 import type { NewPrices, ProposedItem } from "../ledger/publish-prices.ts";
 import type { Component } from "../ledger/rows.ts";
 import type { Catalogue } from "../router/catalogue.ts";
 import { cataloguePrices } from "./catalogue-prices.ts";
 
-/** In development a hundred credits stand for a US dollar. */
-const CREDITS_PER_USD_NANO = 100_000_000_000n;
 const MS_PER_HOUR = 3_600_000n;
 const MIB_PER_GIB = 1024n;
 const BYTES_PER_GIB = 1_073_741_824n;
@@ -17,9 +16,9 @@ const METER_PRICES: readonly ProposedItem[] = [
   meter("DISK", 100_000_000_000n, BYTES_PER_GIB * SECONDS_PER_MONTH),
 ];
 
-/** The price book that the development profile starts with: every hosted model of the catalogue at its list price, and compute and disk. */
-export function developmentPrices(catalogue: Catalogue): NewPrices {
-  const models = cataloguePrices(catalogue, { creditsPerUsdNano: CREDITS_PER_USD_NANO, markupPercent: 0 });
+/** The price book that the development profile starts with: every hosted model of the catalogue at this value, and compute and disk. */
+export function developmentPrices(catalogue: Catalogue, value: CreditValue): NewPrices {
+  const models = cataloguePrices(catalogue, value);
   return { items: [...METER_PRICES, ...models], effectiveMs: undefined };
 }
 

@@ -34,5 +34,6 @@ export function openRouter(
     catalogue: CATALOGUE,
     clock,
     mintId,
+    overdraftLimitNano: config.credits.overdraftLimitNano,
   };
 }

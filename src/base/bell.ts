@@ -1,7 +1,7 @@
 /** Topics whose last ring is remembered. */
 const MARKED_TOPICS_MAX = 10_000;
 
-/** Waits for one topic. */
+/** Waits for its topics. */
 export interface BellListener {
   /** Resolves when it rang since the last call (at once if it had), when `waitMs` have passed, or when `signal` aborts: whether it rang. One call at a time. */
   next(waitMs: number, signal: AbortSignal): Promise<boolean>;
@@ -48,17 +48,18 @@ export class Bell {
     if (listeners !== undefined) for (const wake of listeners) wake();
   }
 
-  /** Listens for a topic from now on. */
-  listen(topic: string): BellListener {
+  /** Listens for one or more topics from now on. */
+  listen(...topics: readonly string[]): BellListener {
     let hasRung = false;
     let waiting: (() => void) | undefined;
     const wake = (): void => {
       hasRung = true;
       waiting?.();
     };
-    const listeners = this.#listeners.get(topic) ?? new Set();
-    listeners.add(wake);
-    this.#listeners.set(topic, listeners);
+    for (const topic of topics) {
+      const listeners = this.#listeners.get(topic) ?? new Set();
+      this.#listeners.set(topic, listeners.add(wake));
+    }
     return {
       async next(waitMs, signal) {
         if (!hasRung && !signal.aborted) {
@@ -79,8 +80,11 @@ export class Bell {
         return told;
       },
       close: () => {
-        listeners.delete(wake);
-        if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
+        for (const topic of topics) {
+          const listeners = this.#listeners.get(topic);
+          listeners?.delete(wake);
+          if (listeners?.size === 0) this.#listeners.delete(topic);
+        }
       },
     };
   }

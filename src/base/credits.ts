@@ -32,6 +32,16 @@ export function formatCredits(nano: bigint): string {
   return `${nano < 0n ? "-" : ""}${magnitude / NANO_PER_CREDIT}.${fraction}`;
 }
 
+const DECIMAL = /^(\d{1,10})(?:\.(\d{1,9}))?$/;
+
+/** Decimal text with up to nine places, such as "12.5", as nano-credits; undefined for anything else, and for what the ledger cannot hold. */
+export function parseCredits(text: string): bigint | undefined {
+  const [, units, places = ""] = DECIMAL.exec(text) ?? [];
+  if (units === undefined) return undefined;
+  const nano = BigInt(units + places.padEnd(9, "0"));
+  return nano > MAX_NANO ? undefined : nano;
+}
+
 /** `numerator / denominator` rounded half to even. The denominator must be positive. */
 export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   invariant(denominator > 0n, "division by a denominator that is not positive");

@@ -65,6 +65,15 @@ export const LIMITS = {
   grantsPageDefault: 50,
   openHoldsPerAccountMax: 1_000,
   openHoldsPerHostMax: 10_000,
+  /** How long a watcher hears nothing at most. */
+  watchHeartbeatMs: 5_000,
+  watchedAccountsMax: 500,
+  /** Events about accounts in one message. */
+  eventsPageMax: 200,
+  eventsKeptMs: 7 * 86_400_000,
+  eventsKeptMax: 100_000,
+  /** Characters of a list of accounts in an error's metadata: gRPC clients refuse trailers beyond 8 KiB. */
+  namedAccountsMaxChars: 2_500,
   /** A deadline of ours for callers that name none. */
   defaultDeadlineMs: 30_000,
 } as const;

@@ -48,6 +48,7 @@ export const RPC_TABLE: RpcTable = new Map<string, Allowed>([
 
   ["plori.ledger.v1.LedgerService/GrantCredits", ["billing", "admin"]],
   ["plori.ledger.v1.LedgerService/RecordUsage", ["agent-host", "recorder"]],
+  ["plori.ledger.v1.LedgerService/WatchAccounts", ["settings", "scheduler", "admin"]],
   ["plori.ledger.v1.LedgerService/ExtendHold", ["agent-host"]],
   ["plori.ledger.v1.LedgerService/ReleaseHold", ["agent-host"]],
   ["plori.ledger.v1.LedgerService/VoidGrant", ["billing", "admin"]],

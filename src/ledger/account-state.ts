@@ -25,6 +25,7 @@ export function emptyPool(account: string): PoolRow {
     transferSequence: 0,
     recordMs: 0,
     dueMs: undefined,
+    creditLevel: "ENOUGH",
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Payer, Provider } from "../base/provider.ts";
+import type { CreditLevel } from "./credit-level.ts";
 
 /** What was used. */
 export type UsageKind = "MODEL_CALL" | "COMPUTE" | "DISK";
@@ -47,6 +48,8 @@ export interface PoolRow {
   recordMs: number;
   /** Not before then does time alone change anything here (a hold or a grant ends, a grant begins); absent: never. Never too late, at times too early. */
   dueMs: number | undefined;
+  /** How the account stood when its watchers were last told. */
+  creditLevel: CreditLevel;
 }
 
 /** Credits given to an account. Mutable: it is the working set's own copy. */

@@ -1,6 +1,8 @@
 import { invariant } from "../base/errors.ts";
+import type { CreditEvent } from "./account-event.ts";
 import { type AccountState, emptyPool } from "./account-state.ts";
 import { compareBurnOrder } from "./burn-order.ts";
+import { judgeAccount } from "./judge-account.ts";
 import type { LedgerLoader, Repayment } from "./loader.ts";
 import { PriceBook, type PriceVersion } from "./price-book.ts";
 import { RecentCache } from "./recent-cache.ts";
@@ -39,7 +41,7 @@ export class WorkingSet {
   readonly #books = new RecentCache<PriceBook>(BOOKS_KEPT_MAX);
   #priceVersions: PriceVersion[] | undefined;
 
-  readonly #changedPools = new Set<PoolRow>();
+  readonly #changedAccounts = new Set<AccountState>();
   readonly #newGrants = new Set<GrantRow>();
   readonly #changedGrants = new Set<GrantRow>();
   readonly #newHolds = new Set<HoldRow>();
@@ -173,7 +175,7 @@ export class WorkingSet {
   }
 
   poolChanged(state: AccountState): void {
-    this.#changedPools.add(state.pool);
+    this.#changedAccounts.add(state);
   }
 
   grantChanged(grant: GrantRow): void {
@@ -234,10 +236,20 @@ export class WorkingSet {
     this.#priceBooks.push(book);
   }
 
+  /** Which accounts' credits crossed a line since the last time, as of `nowMs`. Call it before `drain`, which takes the new level along. */
+  judge(nowMs: number, lowNano: bigint): readonly CreditEvent[] {
+    const events: CreditEvent[] = [];
+    for (const state of this.#changedAccounts) {
+      const event = judgeAccount(state, nowMs, lowNano);
+      if (event !== undefined) events.push(event);
+    }
+    return events;
+  }
+
   /** Takes what changed since the last time. Call it before the commit. */
   drain(): LedgerWrites {
     const writes: LedgerWrites = {
-      pools: [...this.#changedPools],
+      pools: Array.from(this.#changedAccounts, (state) => state.pool),
       newGrants: [...this.#newGrants],
       changedGrants: [...this.#changedGrants],
       newHolds: [...this.#newHolds],
@@ -271,7 +283,7 @@ export class WorkingSet {
   }
 
   #forgetChanges(): void {
-    this.#changedPools.clear();
+    this.#changedAccounts.clear();
     this.#newGrants.clear();
     this.#changedGrants.clear();
     this.#newHolds.clear();

@@ -13,6 +13,8 @@ const METHOD = "plori.router.v1.RouterService/PlaceAgents";
 export interface PlaceAgentsDeps {
   readonly placements: Pick<PlacementStore, "place" | "findAnswer">;
   readonly clock: Pick<Clock, "nowMs">;
+  /** How much an account may owe, in nano-credits, and still get its agents placed. */
+  readonly overdraftLimitNano: bigint;
 }
 
 /** A placement as asked for; its end may be missing. */
@@ -27,7 +29,7 @@ export interface PlaceAgentsInput {
 
 /**
  * Places 1-500 agents, all or none, durably. Returns the placements as stored, in the order of the request.
- * Throws FIELDS_INVALID, STALE_GENERATION or REQUEST_ID_CONFLICT.
+ * Throws FIELDS_INVALID, CREDITS_EXHAUSTED, STALE_GENERATION or REQUEST_ID_CONFLICT.
  */
 export async function placeAgents(
   deps: PlaceAgentsDeps,
@@ -46,7 +48,7 @@ export async function placeAgents(
     if (before !== undefined) return before;
   }
   fields.done();
-  return deps.placements.place(placements, {
+  return deps.placements.place(placements, deps.overdraftLimitNano, {
     audit: {
       kind: "agents.placed",
       timeMs: nowMs,

@@ -96,9 +96,14 @@ export interface PlacementStore {
   /**
    * Places all or none, durably, in one transaction with the mutation. A higher generation moves the agent, the same one from the same host renews;
    * anything else throws STALE_GENERATION (metadata: `account`, `agent`, `generation` of the first stale one, `stale_count`). Leases of agents that moved away,
-   * and those that would outlive a placement whose end was moved up, are revoked in the same transaction (`RevocationLog`).
+   * and those that would outlive a placement whose end was moved up, are revoked in the same transaction (`RevocationLog`). Compute is never free: while one
+   * of the accounts owes more than `overdraftLimitNano` nano-credits, at that very moment, it throws CREDITS_EXHAUSTED, see `pastOverdraftLimit`.
    */
-  place(placements: readonly Placement[], mutation: Mutation): Promise<readonly Placement[]>;
+  place(
+    placements: readonly Placement[],
+    overdraftLimitNano: bigint,
+    mutation: Mutation,
+  ): Promise<readonly Placement[]>;
   /** The answer that `place` gave before under this request id, or undefined. Throws REQUEST_ID_CONFLICT. */
   findAnswer(request: RequestKey): Promise<readonly Placement[] | undefined>;
   /**

@@ -30,8 +30,8 @@ test("a price that is not nothing never becomes nothing, and one that is stays s
 });
 
 test("the catalogue's own prices hold no slip: no long call is cheaper than a short one", () => {
-  const items = developmentPrices(CATALOGUE).items.flatMap((item) =>
-    item.component === undefined ? [] : [{ ...item, component: item.component, provider: "" as const }],
+  const items = developmentPrices(CATALOGUE, { creditsPerUsdNano: 100n * CREDIT, markupPercent: 0 }).items.flatMap(
+    (item) => (item.component === undefined ? [] : [{ ...item, component: item.component, provider: "" as const }]),
   );
   expect(items.length).toBeGreaterThan(100);
   expect(priceWarnings(items, []).filter(({ text }) => text !== "is free")).toEqual([]);

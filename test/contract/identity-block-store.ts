@@ -41,7 +41,7 @@ export function identityBlockStoreContract(name: string, open: () => Promise<Ope
     const unblock = (spiffeId: string) => opened.blocks.unblock(spiffeId, testMutation("", "identity.unblocked"));
     const place = (agent: string, host: string, generation = 1n) => {
       const placement = { account: "a1", agent, host, generation, expireMs: FAR_MS };
-      return opened.placements.place([placement], testMutation("", "agents.placed"));
+      return opened.placements.place([placement], 0n, testMutation("", "agents.placed"));
     };
     const endMs = async (agent: string) => (await opened.placements.find("a1", agent))?.expireMs;
 

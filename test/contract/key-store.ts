@@ -251,7 +251,8 @@ export function keyStoreContract(name: string, open: () => Promise<OpenedKeyStor
 }
 
 /** A key to store: `fill` fills its sealed bytes. */
-function newKey(changes: Partial<KeyRecord>, fill = 1, replacesVersion = 0): NewKey {
+/** A key of account "acct-1", with sealed bytes that are all `fill`. */
+export function newKey(changes: Partial<KeyRecord>, fill = 1, replacesVersion = 0): NewKey {
   const record: KeyRecord = {
     account: "acct-1",
     keyId: "openai",

@@ -10,20 +10,26 @@ const UUID = "0190a3f0-0000-7000-8000-000000000002";
 /** What every store of placements must keep, whatever engine is behind it. `open` gives an empty one. */
 export function placementStoreContract(
   name: string,
-  open: () => Promise<{ readonly store: PlacementStore; readonly close: () => Promise<void> | void }>,
+  open: () => Promise<{
+    readonly store: PlacementStore;
+    /** Puts the account, which owes nothing yet, into debt. */
+    readonly owe: (account: string, nano: bigint) => Promise<void>;
+    readonly close: () => Promise<void> | void;
+  }>,
 ): void {
   describe(`placement store: ${name}`, () => {
     let store: PlacementStore;
+    let owe: (account: string, nano: bigint) => Promise<void>;
     let close: () => Promise<void> | void;
 
     beforeEach(async () => {
-      ({ store, close } = await open());
+      ({ store, owe, close } = await open());
     });
     afterEach(async () => {
       await close();
     });
 
-    const place = (...placements: Placement[]) => store.place(placements, testMutation("", "agents.placed"));
+    const place = (...placements: Placement[]) => store.place(placements, 0n, testMutation("", "agents.placed"));
     const remove = (generation: bigint, ...agents: string[]) =>
       store.remove(
         agents.map((agent) => ({ account: "acct-1", agent, generation })),
@@ -51,6 +57,33 @@ export function placementStoreContract(
     test("an expired placement is still given: who asks compares the times", async () => {
       await place(placement({ expireMs: 1 }));
       expect(await store.find("acct-1", "agent-1")).toMatchObject({ expireMs: 1 });
+    });
+
+    test("while an account owes more than the limit nothing of a batch is placed or renewed, and every such account is named", async () => {
+      const batch = ["acct-1", "acct-2", "acct-1", "acct-3"].map((account, index) =>
+        placement({ account, agent: `agent-${index}` }),
+      );
+      const place = (limit: bigint, list: readonly Placement[] = batch) =>
+        store.place(list, limit, testMutation("", "agents.placed"));
+      await owe("acct-1", 5n);
+      expect(await place(5n)).toEqual(batch);
+      const refused = await expectReason(place(4n), "CREDITS_EXHAUSTED");
+      expect(refused.refusal.metadata).toEqual({
+        accounts: "acct-1",
+        account_count: "1",
+        overdraft_limit: "0.000000004",
+      });
+      await owe("acct-3", 6n);
+      const both = await expectReason(place(4n), "CREDITS_EXHAUSTED");
+      expect(both.refusal.metadata).toMatchObject({ accounts: "acct-1,acct-3" });
+      expect(await place(4n, batch.slice(1, 2))).toHaveLength(1);
+    });
+
+    test("a repeated order gets its first answer, whatever the account owes by now", async () => {
+      const request = testRequest("", UUID, { placements: "x" });
+      const first = await store.place([placement({})], 0n, testMutation("", "agents.placed", request));
+      await owe("acct-1", 1n);
+      expect(await store.place([placement({})], 0n, testMutation("", "agents.placed", request))).toEqual(first);
     });
 
     test("a higher generation moves the agent, the same one from the same host renews", async () => {
@@ -158,9 +191,9 @@ export function placementStoreContract(
 
     test("a repeated request id gives the first answer and changes nothing", async () => {
       const request = testRequest("", UUID, { placements: "h1" });
-      const first = await store.place([placement({})], testMutation("", "agents.placed", request));
+      const first = await store.place([placement({})], 0n, testMutation("", "agents.placed", request));
       await place(placement({ host: "host-2", generation: 2n }));
-      expect(await store.place([placement({})], testMutation("", "agents.placed", request))).toEqual(first);
+      expect(await store.place([placement({})], 0n, testMutation("", "agents.placed", request))).toEqual(first);
       expect(await store.find("acct-1", "agent-1")).toMatchObject({ host: "host-2" });
       const removal = testRequest("", UUID.replace("2", "3"), { agents: "h1" });
       const mutation = testMutation("", "agents.removed", removal);
@@ -171,9 +204,9 @@ export function placementStoreContract(
 
     test("a request id with another payload is refused and changes nothing", async () => {
       const request = testRequest("", UUID, { placements: "h1" });
-      await store.place([placement({})], testMutation("", "agents.placed", request));
+      await store.place([placement({})], 0n, testMutation("", "agents.placed", request));
       const other = testMutation("", "agents.placed", { ...request, fieldHashes: { placements: "h2" } });
-      const attempt = store.place([placement({ host: "host-2", generation: 2n })], other);
+      const attempt = store.place([placement({ host: "host-2", generation: 2n })], 0n, other);
       const error = await expectReason(attempt, "REQUEST_ID_CONFLICT");
       expect(error.refusal.metadata?.["differing_fields"]).toBe("placements");
       expect(await store.find("acct-1", "agent-1")).toMatchObject({ host: "host-1" });

@@ -38,7 +38,7 @@ export function revocationLogContract(name: string, open: () => Promise<OpenedRe
     async function place(account: string, agent: string, host: string, changes: Partial<Placement> = {}) {
       const expireMs = opened.clock.nowMs() + AN_HOUR_MS;
       const placement = { account, agent, host, generation: 1n, expireMs, ...changes };
-      await opened.placements.place([placement], testMutation("", "agents.placed"));
+      await opened.placements.place([placement], 0n, testMutation("", "agents.placed"));
     }
     const put = (version: number, replaces = 0, state: KeyState = "ACTIVE") =>
       opened.keys.put(newKey(version, replaces, state), testMutation("a1"));
@@ -97,7 +97,7 @@ export function revocationLogContract(name: string, open: () => Promise<OpenedRe
       expect(await put(5, 4)).toBe("raced");
       await expect(opened.keys.delete("a1", "openai", "stale", testMutation("a1"))).rejects.toThrow();
       const stale = { account: "a1", agent: "x", host: "h2", generation: 1n, expireMs: 9 };
-      await expect(opened.placements.place([stale], testMutation("", "agents.placed"))).rejects.toThrow();
+      await expect(opened.placements.place([stale], 0n, testMutation("", "agents.placed"))).rejects.toThrow();
       expect(await toldTo("h1")).toEqual([]);
       expect(await opened.revocations.newest()).toBe(0n);
     });

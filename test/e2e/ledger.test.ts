@@ -162,7 +162,12 @@ test("prices are drafted from the catalogue at an operator's value and markup, p
   expect(now.priceVersion).toBe(priceVersion?.name);
   const old = await billing.ledger.previewCharge({ ...preview, priceVersion: then.priceVersion });
   expect(old).toEqual(then);
-  expect(await reasonOf(billing.ledger.createPriceDraft({ catalogue: {} }))).toBe("FIELDS_INVALID");
+  expect(await reasonOf(billing.ledger.createPriceDraft({ catalogue: { creditsPerUsd: {} } }))).toBe("FIELDS_INVALID");
+  // The development profile sets a hundred credits a dollar and no markup: that is what it began with.
+  const { draft } = await billing.ledger.createPriceDraft({ catalogue: {} });
+  const again = await billing.ledger.publishPrices({ draft });
+  const asSet = await billing.ledger.previewCharge({ ...preview, priceVersion: again.priceVersion?.name ?? "" });
+  expect(asSet.amount).toEqual(then.amount);
 });
 
 test.each(["grpc", "connect"] as const)(

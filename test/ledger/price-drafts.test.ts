@@ -1,7 +1,11 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { manualClock } from "../../src/base/clock.ts";
+import { manualClock, systemClock } from "../../src/base/clock.ts";
+import { createIdMinter } from "../../src/base/ids.ts";
 import { silentLog } from "../../src/base/log.ts";
+import type { Caller } from "../../src/identity/roles.ts";
+import type { AskedCreditValue, CreditValue } from "../../src/ledger/credit-value.ts";
+import { type DraftPricesDeps, draftPrices } from "../../src/ledger/verbs/draft-prices.ts";
 import { listPrices, previewCharge } from "../../src/ledger/verbs/read-prices.ts";
 import { openSqlite, type SqliteStore } from "../../src/store/sqlite/open-sqlite.ts";
 import { testMutation, testRequest } from "../support/mutation.ts";
@@ -94,4 +98,50 @@ test("a preview costs what a charge would, by the version in force or the one th
   expect(await previewCharge(store, disk)).toMatchObject({ priced: { totalNano: 7n, unpriced: [] } });
   const mixed = previewCharge(store, { ...input, quantities: [...input.quantities, ...disk.quantities] });
   await expect(mixed).rejects.toEqual(refused("FIELDS_INVALID"));
+});
+
+const CREDIT = 1_000_000_000n;
+const BILLING: Caller = { spiffeId: "spiffe://dev.plori.internal/billing/dev", role: "billing", name: "dev" };
+
+/** Drafts the catalogue's prices. Returns the value that they were asked for, and what the audit says of it. */
+async function draftCatalogue(
+  asked: AskedCreditValue,
+  creditSettings = { creditsPerUsdNano: 50n * CREDIT, markupPercent: 20 } as DraftPricesDeps["creditSettings"],
+) {
+  const values: CreditValue[] = [];
+  const deps: DraftPricesDeps = {
+    ledger: store.ledger,
+    clock: manualClock(NOW_MS),
+    mintId: createIdMinter(systemClock),
+    creditSettings,
+    cataloguePrices(value) {
+      values.push(value);
+      return [item("OUTPUT", 2_000n)];
+    },
+  };
+  const input = { items: [], catalogue: asked, effectiveMs: undefined, requestId: "", actor: "" };
+  await draftPrices(deps, input, BILLING);
+  return values[0];
+}
+
+test("where a request does not say what a dollar is worth, or what is added, the operator's settings hold", async () => {
+  const none = { creditsPerUsdNano: undefined, markupPercent: undefined };
+  expect(await draftCatalogue(none)).toEqual({ creditsPerUsdNano: 50n * CREDIT, markupPercent: 20 });
+  const named = await draftCatalogue({ ...none, markupPercent: 0 });
+  expect(named).toEqual({ creditsPerUsdNano: 50n * CREDIT, markupPercent: 0 });
+  const worth = await draftCatalogue({ ...none, creditsPerUsdNano: 7n });
+  expect(worth).toEqual({ creditsPerUsdNano: 7n, markupPercent: 20 });
+});
+
+test.each([
+  [{ creditsPerUsdNano: undefined, markupPercent: 0 }, ["catalogue.credits_per_usd"]],
+  [{ creditsPerUsdNano: 0n, markupPercent: -1 }, ["catalogue.credits_per_usd", "catalogue.markup_percent"]],
+  [
+    { creditsPerUsdNano: 1_000_001n * CREDIT, markupPercent: 1_001 },
+    ["catalogue.credits_per_usd", "catalogue.markup_percent"],
+  ],
+  [{ creditsPerUsdNano: "unholdable", markupPercent: undefined }, ["catalogue.credits_per_usd"]],
+] as const)("a credit value that cannot be is refused, every field of it: %o", async (asked, fields) => {
+  const attempt = draftCatalogue(asked, { creditsPerUsdNano: undefined, markupPercent: 0 });
+  await expect(attempt).rejects.toMatchObject({ refusal: { violations: fields.map((field) => ({ field })) } });
 });

@@ -61,7 +61,8 @@ const record = (recorder: typeof HOST, one: ReturnType<typeof recordOf>) =>
 /** A dollar is worth 20 nano-credits, so that 4,800 nano-credits at 20 % markup are 200 dollars. */
 function reconcile(rest: Partial<ReconcileDayInput>) {
   const input = { provider: "openai", dayMs: DAY, billedUsdNano: 200_000_000_000n, creditsPerUsdNano: 20n } as const;
-  return reconcileDay({ ledger: store.ledger, clock }, { ...input, markupPercent: 20, ...rest });
+  const creditSettings = { creditsPerUsdNano: undefined, markupPercent: 0 };
+  return reconcileDay({ ledger: store.ledger, clock, creditSettings }, { ...input, markupPercent: 20, ...rest });
 }
 
 test("hosted calls of all accounts, and nothing else, stand against the bill at the credits' value without the markup", async () => {
@@ -88,6 +89,13 @@ test.each([
 test("a charge that was undone is not captured", async () => {
   await store.ledger.reverseCharge("a1", 1, testMutation("a1", "charge.reversed"));
   expect(await reconcile({})).toMatchObject({ capturedUsdNano: 100_000_000_000n, outOfTolerance: true });
+});
+
+test("where a bill does not say what a dollar is worth, the operator's setting holds", async () => {
+  const deps = { ledger: store.ledger, clock, creditSettings: { creditsPerUsdNano: 20n, markupPercent: 20 } };
+  const bill = { provider: "openai", dayMs: DAY, billedUsdNano: 200_000_000_000n } as const;
+  const asked = { creditsPerUsdNano: undefined, markupPercent: undefined };
+  expect(await reconcileDay(deps, { ...bill, ...asked })).toMatchObject({ differenceUsdNano: 0n });
 });
 
 test("what cannot be compared is refused, all of it at once", async () => {

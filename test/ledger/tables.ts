@@ -102,9 +102,10 @@ export function memoryLedger(): TestLedger {
   }
 
   return {
-    batch(_nowMs, decide) {
+    batch(nowMs, decide) {
       try {
         const result = decide(set);
+        set.judge(nowMs, 0n);
         apply(set.drain());
         set.committed();
         return result;

@@ -13,7 +13,7 @@ const SCHEDULER: Caller = { spiffeId: "spiffe://dev.plori.internal/scheduler/dev
 function openScheduler() {
   const memory = createMemoryPlacementStore();
   const clock = manualClock(NOW_MS);
-  const deps = { placements: memory.store, clock };
+  const deps = { placements: memory.store, clock, overdraftLimitNano: 5n };
   return {
     ...memory,
     clock,
@@ -136,4 +136,19 @@ test("a request that is repeated after its placements ended still gets its first
   scheduler.clock.advance(2 * DAY_MS);
   expect(await scheduler.place([wanted()], id)).toEqual(first);
   expect(await violations(scheduler.place([wanted()]))).toEqual(["placements[0].expire_time"]);
+});
+
+test("accounts past the overdraft limit are refused by name, as many as an error has room for, and nothing is placed", async () => {
+  const scheduler = openScheduler();
+  await scheduler.owe("acct-1", 5n);
+  expect(await scheduler.place([wanted()])).toHaveLength(1);
+  const accounts = Array.from({ length: 400 }, (_, index) => `${"a".repeat(100)}-${index}`);
+  for (const account of accounts) await scheduler.owe(account, 6n);
+  const placements = [wanted({ agent: "agent-9" }), ...accounts.map((account) => wanted({ account }))];
+  const refusal = await scheduler.place(placements).catch((error: unknown) => (error as PloriError).refusal);
+  expect(refusal).toMatchObject({ reason: "CREDITS_EXHAUSTED", metadata: { account_count: "400" } });
+  const { accounts: named = "" } = (refusal as PloriError["refusal"]).metadata ?? {};
+  expect(named.length).toBeLessThanOrEqual(2_500);
+  expect(accounts.slice(0, 20)).toEqual(named.split(",").slice(0, 20));
+  expect(await scheduler.store.find("acct-1", "agent-9")).toBeUndefined();
 });

@@ -24,7 +24,7 @@ async function openScheduler(count: number) {
     generation: 1n,
     expireMs: NOW_MS + (index % 5) * 1_000,
   }));
-  await store.place(placements, testMutation("", "agents.placed"));
+  await store.place(placements, 0n, testMutation("", "agents.placed"));
   const list = (changes: Partial<ListPlacementsInput> = {}) =>
     listPlacements({ placements: store, clock }, { ...EVERYTHING, ...changes });
   return { list, clock };

@@ -59,7 +59,7 @@ async function play(history: readonly Step[]) {
       const placement = { account, agent, host, generation, expireMs: clock.nowMs() + forMs };
       const isNewer = before === undefined || generation > before.generation;
       const renews = before?.generation === generation && before.host === host;
-      const placed = await store.place([placement], testMutation("", "agents.placed")).then(
+      const placed = await store.place([placement], 0n, testMutation("", "agents.placed")).then(
         () => true,
         () => false,
       );

@@ -75,6 +75,7 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       listPrices: notUnderTest,
       previewCharge: notUnderTest,
       reconcileDay: notUnderTest,
+      watchAccounts: notStreamedUnderTest,
       // biome-ignore lint/correctness/useYield: it fails before its first answer
       async *exportCharges() {
         await notUnderTest();

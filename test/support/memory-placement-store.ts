@@ -1,14 +1,18 @@
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { refuse } from "../../src/base/errors.ts";
+import { pastOverdraftLimit } from "../../src/router/past-overdraft-limit.ts";
 import type { AgentName, Placement, PlacementStore } from "../../src/router/ports.ts";
 import { createMemoryRequests } from "./memory-requests.ts";
 
 /** An empty placement store in memory. */
 export function createMemoryPlacementStore(): {
+  /** Puts the account into debt. */
+  readonly owe: (account: string, nano: bigint) => Promise<void>;
   readonly store: PlacementStore;
   readonly audit: readonly AuditEvent[];
 } {
   const placed = new Map<string, Placement>();
+  const owed = new Map<string, bigint>();
   const audit: AuditEvent[] = [];
   const requests = createMemoryRequests();
   const store: PlacementStore = {
@@ -28,9 +32,12 @@ export function createMemoryPlacementStore(): {
       if (last === undefined || found.length <= limit) return { placements };
       return { placements, next: { account: last.account, agent: last.agent } };
     },
-    async place(placements, mutation) {
+    async place(placements, overdraftLimitNano, mutation) {
       const before = requests.find(mutation.request);
       if (before !== undefined) return before.answer as readonly Placement[];
+      const accounts = [...new Set(placements.map(({ account }) => account))];
+      const owing = accounts.filter((account) => (owed.get(account) ?? 0n) > overdraftLimitNano);
+      if (owing.length > 0) throw pastOverdraftLimit(owing, overdraftLimitNano);
       const stale = placements.filter((wanted) => {
         const current = placed.get(`${wanted.account}/${wanted.agent}`);
         if (current === undefined || wanted.generation > current.generation) return false;
@@ -70,7 +77,7 @@ export function createMemoryPlacementStore(): {
       return { removedCount };
     },
   };
-  return { store, audit };
+  return { owe: async (account, nano) => void owed.set(account, nano), store, audit };
 }
 
 function compare(a: string, b: string): number {

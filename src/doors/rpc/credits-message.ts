@@ -7,6 +7,11 @@ export function creditsMessage(nano: bigint): Credits {
   return { $typeName: "plori.type.v1.Credits", units, nanos };
 }
 
+/** As `readCredits`, but absent being undefined, since the operator's setting then holds. */
+export function readOptionalCredits(credits: Credits | undefined): bigint | undefined | "unholdable" {
+  return credits && (fromCredits(credits) ?? "unholdable");
+}
+
 /** The API's amount in nano-credits, absent being zero; undefined for one that no ledger could hold. */
 export function readCredits(credits: Credits | undefined): bigint | undefined {
   return credits === undefined ? 0n : fromCredits(credits);

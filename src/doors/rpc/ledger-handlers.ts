@@ -19,7 +19,9 @@ import { readDraftName } from "../../ledger/verbs/draft-prices.ts";
 import { type GrantCreditsDeps, grantCredits } from "../../ledger/verbs/grant-credits.ts";
 import { type PublishPricesDeps, publishPrices } from "../../ledger/verbs/publish-prices.ts";
 import { getBalance, listCharges } from "../../ledger/verbs/read-account.ts";
+import type { ReconcileDayDeps } from "../../ledger/verbs/reconcile-day.ts";
 import { type RecordUsageDeps, recordUsage } from "../../ledger/verbs/record-usage.ts";
+import type { WatchAccountsDeps } from "../../ledger/verbs/watch-accounts.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { refusalToStatus } from "../status.ts";
 import { chargeMessage } from "./charge-message.ts";
@@ -28,6 +30,7 @@ import { grantMessage } from "./grant-message.ts";
 import { createCorrectionHandlers } from "./ledger-correction-handlers.ts";
 import { createPriceHandlers, type PriceHandlerDeps, readItem, versionMessage } from "./ledger-price-handlers.ts";
 import { createSummaryHandlers } from "./ledger-summary-handlers.ts";
+import { createWatchHandlers } from "./ledger-watch-handlers.ts";
 import { fromTimestamp } from "./times.ts";
 import { readUsageRecord } from "./usage-record-message.ts";
 
@@ -35,7 +38,9 @@ import { readUsageRecord } from "./usage-record-message.ts";
 export type LedgerDeps = GrantCreditsDeps &
   PriceHandlerDeps &
   PublishPricesDeps &
-  RecordUsageDeps & { readonly ledger: LedgerStore };
+  RecordUsageDeps &
+  ReconcileDayDeps &
+  WatchAccountsDeps & { readonly ledger: LedgerStore };
 
 /** The ledger's RPCs: messages in, verbs called, messages out. */
 export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof LedgerService> {
@@ -43,6 +48,7 @@ export function createLedgerHandlers(deps: LedgerDeps): ServiceHandlers<typeof L
     ...createCorrectionHandlers(deps),
     ...createSummaryHandlers(deps),
     ...createPriceHandlers(deps),
+    ...createWatchHandlers(deps),
     async grantCredits(request, { caller }) {
       const { account, priority, category, effectiveTime, expireTime, requestId, actor } = request;
       const grant = await grantCredits(

@@ -19,7 +19,7 @@ import { type DraftPricesDeps, draftPrices } from "../../ledger/verbs/draft-pric
 import { listPrices, previewCharge, type ReadPricesDeps } from "../../ledger/verbs/read-prices.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { COMPONENT_NUMBERS, lineMessage, readComponent } from "./charge-message.ts";
-import { creditsMessage, readCredits } from "./credits-message.ts";
+import { creditsMessage, readOptionalCredits } from "./credits-message.ts";
 import { fromTimestamp, toTimestamp } from "./times.ts";
 import { providerNumber, readProvider } from "./words.ts";
 
@@ -33,7 +33,7 @@ export function createPriceHandlers(
   return {
     async createPriceDraft({ items, catalogue, effectiveTime, requestId, actor }, { caller }) {
       const source = catalogue && {
-        creditsPerUsdNano: readCredits(catalogue.creditsPerUsd),
+        creditsPerUsdNano: readOptionalCredits(catalogue.creditsPerUsd),
         markupPercent: catalogue.markupPercent,
       };
       const draft = await draftPrices(

@@ -18,7 +18,7 @@ import { type ReconcileDayDeps, reconcileDay } from "../../ledger/verbs/reconcil
 import { type SummarizeUsageDeps, summarizeUsage } from "../../ledger/verbs/summarize-usage.ts";
 import type { ServiceHandlers } from "../handlers.ts";
 import { COMPONENT_NUMBERS, chargeMessage, KIND_NUMBERS } from "./charge-message.ts";
-import { creditsMessage, readCredits } from "./credits-message.ts";
+import { creditsMessage, readOptionalCredits } from "./credits-message.ts";
 import { ManifestBuilder } from "./export-manifest.ts";
 import { fromTimestamp, toTimestamp } from "./times.ts";
 import { payerNumber, providerNumber, readProvider } from "./words.ts";
@@ -53,7 +53,7 @@ export function createSummaryHandlers(
         provider: named === "unspecified" || named === "unknown" || named === "anthropic" ? undefined : named,
         dayMs: fromTimestamp(day),
         billedUsdNano: billedUsdNanos,
-        creditsPerUsdNano: readCredits(creditsPerUsd),
+        creditsPerUsdNano: readOptionalCredits(creditsPerUsd),
         markupPercent,
       });
       return create(ReconcileDayResponseSchema, {

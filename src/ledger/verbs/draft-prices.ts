@@ -1,25 +1,18 @@
 import { hashField, requestKey } from "../../audit/request-key.ts";
 import type { Clock } from "../../base/clock.ts";
+import { formatCredits } from "../../base/credits.ts";
 import { FieldChecker } from "../../base/fields.ts";
 import type { MintId } from "../../base/ids.ts";
 import { LIMITS } from "../../base/limits.ts";
 import type { Caller } from "../../identity/roles.ts";
+import type { CreditSettings } from "../credit-settings.ts";
+import { type AskedCreditValue, type CreditValue, readCreditValue } from "../credit-value.ts";
 import type { LedgerStore, PriceDraft } from "../ports.ts";
 import type { ProposedItem } from "../publish-prices.ts";
 import { hashItems } from "./publish-prices.ts";
 
 const METHOD = "plori.ledger.v1.LedgerService/CreatePriceDraft";
 const DRAFT_NAME = /^priceDrafts\/([A-Za-z0-9-]{1,64})$/;
-const MARKUP_MAX_PERCENT = 1_000;
-/** A million credits a dollar. */
-const CREDITS_PER_USD_MAX_NANO = 1_000_000_000_000_000n;
-
-/** What a US dollar is worth, and what is added to list prices. */
-export interface CreditValue {
-  /** In nano-credits; undefined: an amount that no ledger could hold. */
-  readonly creditsPerUsdNano: bigint | undefined;
-  readonly markupPercent: number;
-}
 
 /** What drafting prices needs. */
 export interface DraftPricesDeps {
@@ -27,14 +20,16 @@ export interface DraftPricesDeps {
   readonly clock: Pick<Clock, "nowMs">;
   readonly mintId: MintId;
   /** The hosted models of the catalogue at list price, in credits of this value. */
-  readonly cataloguePrices: (value: { creditsPerUsdNano: bigint; markupPercent: number }) => readonly ProposedItem[];
+  readonly cataloguePrices: (value: CreditValue) => readonly ProposedItem[];
+  /** What holds where a request does not say. */
+  readonly creditSettings: Pick<CreditSettings, "creditsPerUsdNano" | "markupPercent">;
 }
 
 /** Prices to keep as a draft. */
 export interface DraftPricesInput {
   readonly items: readonly ProposedItem[];
   /** Adds the catalogue's prices, except where `items` price the same. */
-  readonly catalogue: CreditValue | undefined;
+  readonly catalogue: AskedCreditValue | undefined;
   readonly effectiveMs: number | undefined;
   readonly requestId: string;
   readonly actor: string;
@@ -47,27 +42,23 @@ export async function draftPrices(
   caller: Caller,
 ): Promise<PriceDraft> {
   const fields = new FieldChecker();
-  const { creditsPerUsdNano = 0n, markupPercent = 0 } = catalogue ?? {};
-  if (catalogue !== undefined) {
-    const inRange = creditsPerUsdNano > 0n && creditsPerUsdNano <= CREDITS_PER_USD_MAX_NANO;
-    fields.check(inRange, "catalogue.credits_per_usd", "must be more than zero, and at most a million credits");
-    fields.check(
-      markupPercent >= 0 && markupPercent <= MARKUP_MAX_PERCENT,
-      "catalogue.markup_percent",
-      `must be 0-${MARKUP_MAX_PERCENT}`,
-    );
-  }
+  const value = catalogue && readCreditValue(fields, "catalogue.", catalogue, deps.creditSettings);
   fields.check(items.length <= LIMITS.priceItemsMax, "items", `must be 1-${LIMITS.priceItemsMax}`);
   fields.requestId(requestId);
   fields.actor(actor);
   fields.done();
   const own = new Set(items.map(placeOf));
-  const listed = catalogue === undefined ? [] : deps.cataloguePrices({ creditsPerUsdNano, markupPercent });
+  const listed = value === undefined ? [] : deps.cataloguePrices(value);
   const all = [...items, ...listed.filter((item) => !own.has(placeOf(item)))];
   const draftId = deps.mintId();
   const request = requestKey(requestId, caller, METHOD, "", {
     items: hashItems(items),
-    catalogue: hashField(creditsPerUsdNano, markupPercent),
+    // As asked for: the operator may change what holds where a request does not say.
+    catalogue: hashField(
+      asText(catalogue?.creditsPerUsdNano),
+      asText(catalogue?.markupPercent),
+      catalogue === undefined ? "" : "c",
+    ),
     effective_time: hashField(effectiveMs ?? ""),
     actor: hashField(actor),
   });
@@ -78,7 +69,7 @@ export async function draftPrices(
     actor,
     account: "",
     subject: `priceDrafts/${draftId}`,
-    details: { items: String(all.length) },
+    details: { items: String(all.length), ...describeValue(value) },
   } as const;
   return deps.ledger.draftPrices(
     draftId,
@@ -95,6 +86,16 @@ export function readDraftName(name: string): string {
   fields.check(id !== undefined, "draft", "must be priceDrafts/{draft}");
   fields.done();
   return id ?? "";
+}
+
+/** What the catalogue's prices were made with, in the audit's words. */
+function describeValue(value: CreditValue | undefined): Record<string, string> {
+  if (value === undefined) return {};
+  return { credits_per_usd: formatCredits(value.creditsPerUsdNano), markup_percent: String(value.markupPercent) };
+}
+
+function asText(value: bigint | number | string | undefined): string {
+  return value === undefined ? "" : String(value);
 }
 
 function placeOf({ component, provider, model, minInputTokens }: ProposedItem): string {

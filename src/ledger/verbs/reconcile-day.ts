@@ -3,6 +3,8 @@ import { divideHalfEven, NANO_PER_CREDIT } from "../../base/credits.ts";
 import { FieldChecker } from "../../base/fields.ts";
 import { LIMITS } from "../../base/limits.ts";
 import type { Provider } from "../../base/provider.ts";
+import type { CreditSettings } from "../credit-settings.ts";
+import { type AskedCreditValue, readCreditValue } from "../credit-value.ts";
 import type { LedgerStore } from "../ports.ts";
 import type { UsageSum } from "../summarize-usage.ts";
 
@@ -13,23 +15,21 @@ const MILLIONTHS = 1_000_000n;
 /** A capture ratio within 0.995 and 1.005 is nobody's concern. */
 const TOLERANCE_MILLIONTHS = 5_000n;
 const PERCENT = 100n;
-const MARKUP_MAX_PERCENT = 1_000;
 
 /** What a comparison needs. */
 export interface ReconcileDayDeps {
   readonly ledger: Pick<LedgerStore, "summarizeProvider">;
   readonly clock: Pick<Clock, "nowMs">;
+  /** What holds where a request does not say. */
+  readonly creditSettings: Pick<CreditSettings, "creditsPerUsdNano" | "markupPercent">;
 }
 
 /** A provider's bill of one day. */
-export interface ReconcileDayInput {
+export interface ReconcileDayInput extends AskedCreditValue {
   /** Undefined: one that serves nothing here. */
   readonly provider: Provider | undefined;
   readonly dayMs: number | undefined;
   readonly billedUsdNano: bigint;
-  /** Undefined: an amount that no ledger could hold. */
-  readonly creditsPerUsdNano: bigint | undefined;
-  readonly markupPercent: number;
 }
 
 /** How a day's charges compare with its bill. */
@@ -44,8 +44,8 @@ export interface Reconciliation {
 
 /** Compares what was charged for a provider's hosted calls of a closed UTC day with what it billed for them. Throws FIELDS_INVALID. */
 export async function reconcileDay(
-  { ledger, clock }: ReconcileDayDeps,
-  { provider, dayMs, billedUsdNano, creditsPerUsdNano = 0n, markupPercent }: ReconcileDayInput,
+  { ledger, clock, creditSettings }: ReconcileDayDeps,
+  { provider, dayMs, billedUsdNano, ...asked }: ReconcileDayInput,
 ): Promise<Reconciliation> {
   const fields = new FieldChecker();
   fields.check(provider !== undefined, "provider", "must be one that serves models");
@@ -54,9 +54,7 @@ export async function reconcileDay(
   const settled = dayMs !== undefined && dayMs + DAY_MS + SETTLED_AFTER_MS <= clock.nowMs();
   fields.check(settled, "day", "must have ended 48 hours ago or more");
   fields.check(billedUsdNano >= 0n, "billed_usd_nanos", "must not be negative");
-  fields.check(creditsPerUsdNano > 0n, "credits_per_usd", "must be more than zero");
-  const markupInRange = markupPercent >= 0 && markupPercent <= MARKUP_MAX_PERCENT;
-  fields.check(markupInRange, "markup_percent", `must be 0-${MARKUP_MAX_PERCENT}`);
+  const { creditsPerUsdNano, markupPercent } = readCreditValue(fields, "", asked, creditSettings);
   fields.done();
   const startMs = dayMs ?? 0;
   const models = await ledger.summarizeProvider(provider ?? "openai", startMs, startMs + DAY_MS);

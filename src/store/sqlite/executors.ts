@@ -1,6 +1,7 @@
 import { grantCredits, publishPrices, recordUsage, sweepHolds } from "./ledger-commands.ts";
 import { extendHold, releaseHold, reverseCharge, voidGrant } from "./ledger-corrections.ts";
 import { draftPrices, publishDraft } from "./price-drafts.ts";
+import { pruneAccountEvents } from "./writes/account-events.ts";
 import { appendAudit } from "./writes/append-audit.ts";
 import {
   auditHead,
@@ -75,6 +76,7 @@ export const EXECUTORS = {
   unblockIdentity,
   deferModelList,
   putModelList,
+  pruneAccountEvents,
 } as const;
 
 /** The name of something that the writing thread can do. */

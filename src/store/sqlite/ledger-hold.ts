@@ -1,4 +1,5 @@
 import { activePriceVersion as findActive } from "../../ledger/active-price.ts";
+import { catchUp } from "../../ledger/catch-up.ts";
 import { outputLimit } from "../../ledger/output-limit.ts";
 import { placeHold as decideHold } from "../../ledger/place-hold.ts";
 import type { HoldRequest, Release, Released } from "../../router/ports.ts";
@@ -26,4 +27,9 @@ export function placeHold(
 /** The price version in force now; 0 when none was published. */
 export function activePriceVersion(tx: WriteTransaction): number {
   return findActive(ledgerSet(tx).priceVersions(), tx.nowMs)?.version ?? 0;
+}
+
+/** What the account owes at this moment, in nano-credits. */
+export function overdraftNano(tx: WriteTransaction, account: string): bigint {
+  return catchUp(ledgerSet(tx), account, tx.nowMs).pool.overdraftNano;
 }

@@ -20,7 +20,8 @@ export type Stored<Row, Whole extends keyof Row = never> = {
 type Absent<Value> = undefined extends Value ? null : never;
 
 export const POOL_COLUMNS = `account, granted_nano AS grantedNano, held_nano AS heldNano, spent_nano AS spentNano, expired_nano AS expiredNano,
-  overdraft_nano AS overdraftNano, voided_nano AS voidedNano, charge_sequence AS chargeSequence, charge_digest AS chargeDigest, transfer_sequence AS transferSequence, record_ms AS recordMs, due_ms AS dueMs`;
+  overdraft_nano AS overdraftNano, voided_nano AS voidedNano, charge_sequence AS chargeSequence, charge_digest AS chargeDigest, transfer_sequence AS transferSequence, record_ms AS recordMs, due_ms AS dueMs,
+  credit_level AS creditLevel`;
 export type StoredPool = Stored<PoolRow, "chargeSequence" | "transferSequence" | "recordMs" | "dueMs">;
 
 export function toPool(row: StoredPool): PoolRow {

@@ -2,6 +2,7 @@ import { WorkingSet } from "../../ledger/working-set.ts";
 import { createLedgerLoader } from "./ledger-loader.ts";
 import { createLedgerWriter } from "./ledger-writes.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
+import { noteAccountEvent } from "./writes/account-events.ts";
 
 const SETS = new WeakMap<WriteTransaction, WorkingSet>();
 
@@ -15,7 +16,10 @@ export function ledgerSet(tx: WriteTransaction): WorkingSet {
   const set = new WorkingSet(createLedgerLoader(tx.db));
   const write = createLedgerWriter(tx.db);
   tx.enlist({
-    flush: () => write(set.drain()),
+    flush() {
+      for (const event of set.judge(tx.nowMs, tx.creditsLowNano)) noteAccountEvent(tx, event);
+      write(set.drain());
+    },
     committed: () => set.committed(),
     rolledBack: () => set.reset(),
   });

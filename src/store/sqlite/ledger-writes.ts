@@ -60,11 +60,11 @@ export const CHARGE_COLUMN_NAMES = [
 export function createLedgerWriter(db: Connection): (writes: LedgerWrites) => void {
   const upsertPool = db.prepare(`INSERT INTO pool
     (account, granted_nano, held_nano, spent_nano, expired_nano, overdraft_nano, voided_nano, charge_sequence, charge_digest, transfer_sequence,
-     record_ms, due_ms) VALUES (${marks(12)}) ON CONFLICT (account) DO UPDATE SET
+     record_ms, due_ms, credit_level) VALUES (${marks(13)}) ON CONFLICT (account) DO UPDATE SET
     granted_nano = excluded.granted_nano, held_nano = excluded.held_nano, spent_nano = excluded.spent_nano, expired_nano = excluded.expired_nano,
     overdraft_nano = excluded.overdraft_nano, voided_nano = excluded.voided_nano, charge_sequence = excluded.charge_sequence,
     charge_digest = excluded.charge_digest, transfer_sequence = excluded.transfer_sequence,
-    record_ms = excluded.record_ms, due_ms = excluded.due_ms`);
+    record_ms = excluded.record_ms, due_ms = excluded.due_ms, credit_level = excluded.credit_level`);
   const insertGrant = db.prepare(`INSERT INTO credit_grant
     (account, grant_id, amount_nano, remaining_nano, pinned_nano, priority, category, effective_ms, expire_ms, create_ms, void_ms) VALUES (${marks(11)})`);
   const updateGrant = db.prepare(
@@ -163,6 +163,7 @@ function poolValues(pool: PoolRow): Values {
     pool.transferSequence,
     pool.recordMs,
     pool.dueMs ?? null,
+    pool.creditLevel,
   ];
 }
 

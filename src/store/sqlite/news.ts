@@ -1,7 +1,7 @@
 import type { BatchParticipant } from "./write-transaction.ts";
 
 /** What the main thread can wait for. */
-export type NewsFeed = "revocations" | "identity-blocks";
+export type NewsFeed = "revocations" | "identity-blocks" | "account-events";
 
 /** That something was committed which somebody may wait for: where it can be read, for whom it is, and its number. */
 export interface News {

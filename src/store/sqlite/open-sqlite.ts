@@ -8,6 +8,7 @@ import type { InstallationStore } from "../../keyvault/installation.ts";
 import type { ModelListStore } from "../../keyvault/model-list-ports.ts";
 import type { KeyStore } from "../../keyvault/ports.ts";
 import type { VaultStore } from "../../keyvault/vault-ports.ts";
+import type { AccountEventLog, AccountEventNews } from "../../ledger/account-event-ports.ts";
 import type { LedgerStore } from "../../ledger/ports.ts";
 import type { IdentityBlockStore } from "../../router/identity-block-ports.ts";
 import type {
@@ -21,6 +22,7 @@ import type {
 } from "../../router/ports.ts";
 import type { RevocationLog, RevocationNews } from "../../router/revocation-ports.ts";
 import type { DataKeyStore } from "../../seal/ports.ts";
+import { createAccountEventStore } from "./account-event-store.ts";
 import { createAuditStore } from "./audit-store.ts";
 import { createConnectStore } from "./connect-store.ts";
 import { createDataKeyStore } from "./data-key-store.ts";
@@ -63,6 +65,8 @@ export interface SqliteStore {
   readonly releases: ReleaseLog;
   readonly routes: RouteLog;
   readonly ledger: LedgerStore;
+  readonly accountEvents: AccountEventLog;
+  readonly accountEventNews: AccountEventNews;
   readonly denials: DenialLog;
   readonly audit: AuditReader & CheckpointStore & SigningKeyStore & AuditPruner;
   readonly releaseHistory: ReleaseHistory;
@@ -74,12 +78,15 @@ export interface SqliteStore {
   close(): Promise<void>;
 }
 
-/** Opens, or makes, the database at `path`. Throws when another process has it, or when a newer version of the service changed it. */
-export async function openSqlite(path: string, clock: Clock, log: Log): Promise<SqliteStore> {
+/**
+ * Opens, or makes, the database at `path`. `creditsLowNano` is the line below which an account's credits count as low, in nano-credits. Throws when another
+ * process has it, or when a newer version of the service changed it.
+ */
+export async function openSqlite(path: string, clock: Clock, log: Log, creditsLowNano = 0n): Promise<SqliteStore> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = lockDatabase(path);
   try {
-    const writer = await startWriter(path, clock, log);
+    const writer = await startWriter(path, clock, log, creditsLowNano);
     const reader = openReader(path);
     const uses = new KeyUses();
     // Twice the interval: a write that was under way when the process ended counts as not written.
@@ -112,6 +119,7 @@ export async function openSqlite(path: string, clock: Clock, log: Log): Promise<
       identityBlocks: createIdentityBlockStore(reader, writer, forgetPlacements),
       ...createPolicyStore(reader, writer),
       ledger: createLedgerStore(path, reader, writer, clock),
+      ...createAccountEventStore(reader, writer),
       releases: createReleaseLog(writer, uses, denials),
       routes: createRouteLog(reader),
       denials,

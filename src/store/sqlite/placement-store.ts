@@ -32,8 +32,8 @@ export function createPlacementStore(
       return cache.get(cacheKey(account, agent));
     },
     list: async (filter, limit, after) => list(filter, limit, after),
-    async place(placements, mutation) {
-      const stored = await writer.submit("placeAgents", { placements, mutation });
+    async place(placements, overdraftLimitNano, mutation) {
+      const stored = await writer.submit("placeAgents", { placements, overdraftLimitNano, mutation });
       for (const { account, agent } of placements) cache.forget(cacheKey(account, agent));
       return stored;
     },

@@ -28,4 +28,6 @@ export type WorkerMessage =
 export interface WorkerOptions {
   readonly path: string;
   readonly nowMs: number;
+  /** The line below which an account's credits count as low. */
+  readonly creditsLowNano: bigint;
 }

@@ -20,7 +20,7 @@ function main(): void {
   migrate(db, options.nowMs);
   // A process that died right after it destroyed something may have left the bytes in the log.
   truncateLog(db);
-  const tx = new WriteTransaction(db);
+  const tx = new WriteTransaction(db, options.creditsLowNano);
   const send = (message: WorkerMessage): void => port.postMessage(message);
   port.on("message", (message: Batch | WorkerOrder) => {
     if (message === "close") {

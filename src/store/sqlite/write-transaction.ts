@@ -24,6 +24,7 @@ export interface BatchParticipant {
  */
 export class WriteTransaction {
   readonly db: Connection;
+  readonly creditsLowNano: bigint;
   /** The batch's time in milliseconds since the epoch: never before the last batch's. */
   nowMs = 0;
   /** The time as the machine's clock says it, which may have stepped back: what placements are compared with, as those do who ask where an agent is placed. */
@@ -41,8 +42,10 @@ export class WriteTransaction {
   #committedSeq: bigint;
   #committedHash: Uint8Array;
 
-  constructor(db: Connection) {
+  /** `creditsLowNano`: the line below which an account's credits count as low, in nano-credits. */
+  constructor(db: Connection, creditsLowNano = 0n) {
     this.db = db;
+    this.creditsLowNano = creditsLowNano;
     const last = db.prepare("SELECT seq, hash, time_ms AS timeMs FROM audit ORDER BY seq DESC LIMIT 1").get() as
       | { seq: bigint; hash: Uint8Array; timeMs: bigint }
       | undefined;

@@ -47,8 +47,8 @@ export interface Writer {
  * Starts the writing thread and resolves when its schema is up to date. Group commit without a linger timer: what is queued when the thread can take more
  * becomes one transaction, so one caller waits for one commit only and a thousand share theirs.
  */
-export async function startWriter(path: string, clock: Clock, log: Log): Promise<Writer> {
-  const options: WorkerOptions = { path, nowMs: clock.nowMs() };
+export async function startWriter(path: string, clock: Clock, log: Log, creditsLowNano = 0n): Promise<Writer> {
+  const options: WorkerOptions = { path, nowMs: clock.nowMs(), creditsLowNano };
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options, env: {}, execArgv: [] });
   const queue: Waiting[] = [];
   const truncating: ((isWhole: boolean) => void)[] = [];

@@ -11,6 +11,8 @@ import { placementStoreContract } from "../../contract/placement-store.ts";
 import { policyStoreContract } from "../../contract/policy-store.ts";
 import { revocationLogContract } from "../../contract/revocation-log.ts";
 import { vaultStoreContract } from "../../contract/vault-store.ts";
+import { item, RECORDER, recordOf } from "../../ledger/fixtures.ts";
+import { testMutation } from "../../support/mutation.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** A fresh SQLite database with its real writing thread. */
@@ -38,7 +40,16 @@ keyStoreContract("SQLite", async () => {
 
 placementStoreContract("SQLite", async () => {
   const { sqlite, close } = await open();
-  return { store: sqlite.placements, close };
+  const items = [item("DISK", 1_000n)];
+  await sqlite.ledger.publishPrices({ items, effectiveMs: undefined }, testMutation("", "prices.published"));
+  return {
+    store: sqlite.placements,
+    async owe(account, byteSeconds) {
+      const record = recordOf("u1", { kind: "DISK", byteSeconds }, { account, occurMs: systemClock.nowMs() });
+      await sqlite.ledger.recordUsage([record], RECORDER, testMutation(account, "usage.recorded"));
+    },
+    close,
+  };
 });
 
 policyStoreContract("SQLite", async () => {

@@ -35,7 +35,7 @@ function placeCommand(placements: Placement[], requestId?: string): ["placeAgent
     requestId === undefined
       ? undefined
       : testRequest("", requestId, { placements: placements.map((p) => p.agent).join() });
-  return ["placeAgents", { placements, mutation: testMutation("", "agents.placed", request) }];
+  return ["placeAgents", { placements, overdraftLimitNano: 0n, mutation: testMutation("", "agents.placed", request) }];
 }
 
 function countOf(table: string): bigint {

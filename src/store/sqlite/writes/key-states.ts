@@ -2,6 +2,7 @@ import type { Mutation } from "../../../audit/mutation.ts";
 import type { KeyRecord, KeyRef, KeyStateChange } from "../../../keyvault/ports.ts";
 import { KEY_COLUMNS, type KeyRow, toKeyRecord } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
+import { noteKeyEvent } from "./account-events.ts";
 import { toJson } from "./keys.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
 import { revokeAccountLeases } from "./revoke.ts";
@@ -23,7 +24,8 @@ export function setKeyState(tx: WriteTransaction, { change, mutation }: SetKeySt
   const before = mutation === undefined ? undefined : priorAnswer(tx, mutation);
   if (before !== undefined) return before.answer as KeyRecord;
   const { account, keyId, version, revision, standing, probeDueMs } = change;
-  const failsNow = hasFailed(standing.state) && !hasFailed(stateOf(tx, account, keyId));
+  const former = tx.get(SELECT_KEY, account, keyId) as KeyRow | undefined;
+  const failsNow = hasFailed(standing.state) && !hasFailed(former?.state);
   const changed = tx.run(
     UPDATE_STATE,
     standing.state,
@@ -45,6 +47,7 @@ export function setKeyState(tx: WriteTransaction, { change, mutation }: SetKeySt
   if (changed === 0) return "raced";
   if (failsNow) revokeAccountLeases(tx, { account, keyId, keyVersion: version, cause: "KEY_FAILED" });
   const record = toKeyRecord(tx.get(SELECT_KEY, account, keyId) as KeyRow);
+  noteKeyEvent(tx, former && toKeyRecord(former), record);
   if (mutation !== undefined) recordMutation(tx, mutation, record);
   return record;
 }
@@ -52,10 +55,6 @@ export function setKeyState(tx: WriteTransaction, { change, mutation }: SetKeySt
 /** States that only our own probe gives, and that no route is given in. */
 function hasFailed(state: string | undefined): boolean {
   return state === "DEAD" || state === "BLOCKED";
-}
-
-function stateOf(tx: WriteTransaction, account: string, keyId: string): string | undefined {
-  return (tx.get(SELECT_KEY, account, keyId) as KeyRow | undefined)?.state;
 }
 
 /** A key version whose next probe is put off. */

@@ -4,6 +4,7 @@ import { etagOf, type KeyRecord, keyName, type NewKey } from "../../../keyvault/
 import type { SealedRecord } from "../../../seal/ports.ts";
 import { KEY_COLUMNS, type KeyRow, lastDataKeyVersion, SELECT_LAST_DATA_KEY, toKeyRecord } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
+import { noteKeyEvent } from "./account-events.ts";
 import { completeConnect } from "./connects.ts";
 import { countSeal } from "./count-seal.ts";
 import { removeModelList, scheduleModelList } from "./model-lists.ts";
@@ -89,6 +90,7 @@ export function putKey(tx: WriteTransaction, { key, mutation }: PutKeyInput): Ke
     const { account, keyId } = record;
     revokeAccountLeases(tx, { account, keyId, keyVersion: replacesVersion, cause: "KEY_REPLACED" });
   }
+  noteKeyEvent(tx, current && toKeyRecord(current), record);
   recordMutation(tx, mutationWithEpoch(mutation, key.head), record);
   return record;
 }
@@ -133,6 +135,7 @@ export function deleteKey(tx: WriteTransaction, { account, keyId, etag, mutation
   removeModelList(tx, account, keyId);
   noteRemoval(tx, account, { keyId, version: record.version });
   revokeAccountLeases(tx, { account, keyId, keyVersion: record.version, cause: "KEY_DELETED" });
+  noteKeyEvent(tx, record, undefined);
   recordMutation(tx, mutation, record);
   return record;
 }

@@ -1,7 +1,9 @@
 import type { Mutation } from "../../../audit/mutation.ts";
 import { refuse } from "../../../base/errors.ts";
 import { LIMITS } from "../../../base/limits.ts";
+import { pastOverdraftLimit } from "../../../router/past-overdraft-limit.ts";
 import type { AgentRef, Placement } from "../../../router/ports.ts";
+import { overdraftNano } from "../ledger-hold.ts";
 import { PLACEMENT_COLUMNS, type PlacementRow } from "../rows.ts";
 import type { WriteTransaction } from "../write-transaction.ts";
 import { priorAnswer, recordMutation } from "./mutation.ts";
@@ -12,14 +14,21 @@ const SELECT_PLACEMENT = `SELECT ${PLACEMENT_COLUMNS} FROM placement WHERE accou
 /** Placements to store, with their mutation. */
 export interface PlaceAgentsInput {
   readonly placements: readonly Placement[];
+  readonly overdraftLimitNano: bigint;
   readonly mutation: Mutation;
 }
 
-/** Places all or none. A higher generation moves an agent, the same one from the same host renews, anything else is stale. */
-export function placeAgents(tx: WriteTransaction, { placements, mutation }: PlaceAgentsInput): readonly Placement[] {
+/** Places all or none, unless one of the accounts owes too much. A higher generation moves an agent, the same one from the same host renews, anything else is stale. */
+export function placeAgents(
+  tx: WriteTransaction,
+  { placements, overdraftLimitNano, mutation }: PlaceAgentsInput,
+): readonly Placement[] {
   const before = priorAnswer(tx, mutation);
   if (before !== undefined) return before.answer as readonly Placement[];
   const replaced: PlacementRow[] = [];
+  const accounts = [...new Set(placements.map(({ account }) => account))];
+  const owing = accounts.filter((account) => overdraftNano(tx, account) > overdraftLimitNano);
+  if (owing.length > 0) throw pastOverdraftLimit(owing, overdraftLimitNano);
   const stale = placements.filter((placement) => {
     const row = tx.get(SELECT_PLACEMENT, placement.account, placement.agent) as PlacementRow | undefined;
     if (row !== undefined) replaced.push(row);

@@ -9,6 +9,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { KeyState } from "../../keyvault/v1/keyvault_pb.ts";
+import { file_plori_keyvault_v1_keyvault } from "../../keyvault/v1/keyvault_pb.ts";
 import type { Credits, Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -17,7 +19,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/ledger/v1/ledger.proto.
  */
 export const file_plori_ledger_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("ChxwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyLnByb3RvEg9wbG9yaS5sZWRnZXIudjEilAEKC1Rva2VuQ291bnRzEh0KFWlucHV0X3VuY2FjaGVkX3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDIpMCCglNb2RlbENhbGwSDwoFcm91dGUYASABKAlIABIOCgRob2xkGAIgASgJSAASDwoHY2FsbF9pZBgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEi4KBnRva2VucxgFIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50c0gBEjEKDnByb3ZpZGVyX3VzYWdlGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgBEi0KB291dGNvbWUYByABKA4yHC5wbG9yaS5sZWRnZXIudjEuQ2FsbE91dGNvbWUSGwoTcHJvdmlkZXJfcmVxdWVzdF9pZBgIIAEoCUILCglhdXRob3JpdHlCBwoFdXNhZ2UiRQoHQ29tcHV0ZRIZChF2Y3B1X21pbGxpc2Vjb25kcxgBIAEoAxIfChdtZW1vcnlfbWliX21pbGxpc2Vjb25kcxgCIAEoAyIcCgREaXNrEhQKDGJ5dGVfc2Vjb25kcxgBIAEoAyLmAgoLVXNhZ2VSZWNvcmQSEAoIdXNhZ2VfaWQYASABKAkSDwoHYWNjb3VudBgCIAEoCRINCgVhZ2VudBgDIAEoCRIuCgpvY2N1cl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgZsYWJlbHMYBSADKAsyKC5wbG9yaS5sZWRnZXIudjEuVXNhZ2VSZWNvcmQuTGFiZWxzRW50cnkSMAoKbW9kZWxfY2FsbBgGIAEoCzIaLnBsb3JpLmxlZGdlci52MS5Nb2RlbENhbGxIABIrCgdjb21wdXRlGAcgASgLMhgucGxvcmkubGVkZ2VyLnYxLkNvbXB1dGVIABIlCgRkaXNrGAggASgLMhUucGxvcmkubGVkZ2VyLnYxLkRpc2tIABotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGtpbmQiygEKCkNoYXJnZUxpbmUSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAxISCgpwcmljZV9waWNvGAMgASgDEhIKCnVuaXRfY291bnQYBCABKAMSJgoGYW1vdW50GAUgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAYgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzIrAHCgZDaGFyZ2USDAoEbmFtZRgBIAEoCRIQCgh1c2FnZV9pZBgCIAEoCRIPCgdhY2NvdW50GAMgASgJEg0KBWFnZW50GAQgASgJEigKBGtpbmQYBSABKA4yGi5wbG9yaS5sZWRnZXIudjEuVXNhZ2VLaW5kEiMKBXBheWVyGAYgASgOMhQucGxvcmkudHlwZS52MS5QYXllchImCgZhbW91bnQYByABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKwoLbGlzdF9hbW91bnQYCCABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKgoFbGluZXMYCSADKAsyGy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlTGluZRIwChBvdmVyZHJhZnRfYW1vdW50GAogASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjAKC3VzYWdlX3N0YXRlGAsgASgOMhsucGxvcmkubGVkZ2VyLnYxLlVzYWdlU3RhdGUSFQoNcHJpY2VfdmVyc2lvbhgMIAEoCRIpCghwcm92aWRlchgNIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYDiABKAkSFgoOdXBzdHJlYW1fbW9kZWwYDyABKAkSDQoFcm91dGUYECABKAkSDAoEaG9sZBgRIAEoCRIPCgdjYWxsX2lkGBIgASgJEg8KB2F0dGVtcHQYEyABKAUSLQoHb3V0Y29tZRgUIAEoDjIcLnBsb3JpLmxlZGdlci52MS5DYWxsT3V0Y29tZRITCgtrZXlfdmVyc2lvbhgVIAEoAxIkChdwcm92aWRlcl9jb3N0X3VzZF9uYW5vcxgWIAEoA0gAiAEBEhsKE3Byb3ZpZGVyX3JlcXVlc3RfaWQYFyABKAkSMwoGbGFiZWxzGBggAygLMiMucGxvcmkubGVkZ2VyLnYxLkNoYXJnZS5MYWJlbHNFbnRyeRIuCgpvY2N1cl90aW1lGBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYGyABKAMSEAoIcmV2ZXJzZXMYHCABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIaChhfcHJvdmlkZXJfY29zdF91c2RfbmFub3Mi8QIKBUdyYW50EgwKBG5hbWUYASABKAkSJgoGYW1vdW50GAIgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEikKCXJlbWFpbmluZxgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgEIAEoBRIwCghjYXRlZ29yeRgFIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXZvaWRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3wIKB0JhbGFuY2USDwoHYWNjb3VudBgBIAEoCRIpCglhdmFpbGFibGUYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJAoEaGVsZBgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIlCgVzcGVudBgEIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIpCglvdmVyZHJhZnQYBSABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJwoHZ3JhbnRlZBgGIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxInCgdleHBpcmVkGAcgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEiYKBmdyYW50cxgIIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBImCgZ2b2lkZWQYCSABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMiqQEKBEhvbGQSDAoEbmFtZRgBIAEoCRImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXN0YXRlGAQgASgOMhoucGxvcmkubGVkZ2VyLnYxLkhvbGRTdGF0ZRIPCgdjYWxsX2lkGAUgASgJIrYBCglQcmljZUl0ZW0SLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYAyABKAkSGAoQbWluX2lucHV0X3Rva2VucxgEIAEoAxISCgpwcmljZV9waWNvGAUgASgDEhIKCnVuaXRfY291bnQYBiABKAMivQEKDFByaWNlVmVyc2lvbhIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSFAoMY29udGVudF9oYXNoGAMgASgJEjIKDmVmZmVjdGl2ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCml0ZW1fY291bnQYBiABKAUqbwoJVXNhZ2VLaW5kEhoKFlVTQUdFX0tJTkRfVU5TUEVDSUZJRUQQABIZChVVU0FHRV9LSU5EX01PREVMX0NBTEwQARIWChJVU0FHRV9LSU5EX0NPTVBVVEUQAhITCg9VU0FHRV9LSU5EX0RJU0sQAyrmAQoJQ29tcG9uZW50EhkKFUNPTVBPTkVOVF9VTlNQRUNJRklFRBAAEhwKGENPTVBPTkVOVF9JTlBVVF9VTkNBQ0hFRBABEhgKFENPTVBPTkVOVF9DQUNIRV9SRUFEEAISGQoVQ09NUE9ORU5UX0NBQ0hFX1dSSVRFEAMSFAoQQ09NUE9ORU5UX09VVFBVVBAEEhcKE0NPTVBPTkVOVF9SRUFTT05JTkcQBRISCg5DT01QT05FTlRfVkNQVRAGEhQKEENPTVBPTkVOVF9NRU1PUlkQBxISCg5DT01QT05FTlRfRElTSxAIKnwKC0NhbGxPdXRjb21lEhwKGENBTExfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFkNBTExfT1VUQ09NRV9TVUNDRUVERUQQARIXChNDQUxMX09VVENPTUVfRkFJTEVEEAISGgoWQ0FMTF9PVVRDT01FX0NBTkNFTExFRBADKlsKClVzYWdlU3RhdGUSGwoXVVNBR0VfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFVU0FHRV9TVEFURV9FWEFDVBABEhkKFVVTQUdFX1NUQVRFX0VTVElNQVRFRBACKmgKDUdyYW50Q2F0ZWdvcnkSHgoaR1JBTlRfQ0FURUdPUllfVU5TUEVDSUZJRUQQABIXChNHUkFOVF9DQVRFR09SWV9QQUlEEAESHgoaR1JBTlRfQ0FURUdPUllfUFJPTU9USU9OQUwQAiqGAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIXChNIT0xEX1NUQVRFX0NBUFRVUkVEEAISFwoTSE9MRF9TVEFURV9SRUxFQVNFRBADEhYKEkhPTERfU1RBVEVfRVhQSVJFRBAEYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_plori_type_v1_type]);
+  fileDesc("ChxwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyLnByb3RvEg9wbG9yaS5sZWRnZXIudjEilAEKC1Rva2VuQ291bnRzEh0KFWlucHV0X3VuY2FjaGVkX3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDIpMCCglNb2RlbENhbGwSDwoFcm91dGUYASABKAlIABIOCgRob2xkGAIgASgJSAASDwoHY2FsbF9pZBgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEi4KBnRva2VucxgFIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50c0gBEjEKDnByb3ZpZGVyX3VzYWdlGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgBEi0KB291dGNvbWUYByABKA4yHC5wbG9yaS5sZWRnZXIudjEuQ2FsbE91dGNvbWUSGwoTcHJvdmlkZXJfcmVxdWVzdF9pZBgIIAEoCUILCglhdXRob3JpdHlCBwoFdXNhZ2UiRQoHQ29tcHV0ZRIZChF2Y3B1X21pbGxpc2Vjb25kcxgBIAEoAxIfChdtZW1vcnlfbWliX21pbGxpc2Vjb25kcxgCIAEoAyIcCgREaXNrEhQKDGJ5dGVfc2Vjb25kcxgBIAEoAyLmAgoLVXNhZ2VSZWNvcmQSEAoIdXNhZ2VfaWQYASABKAkSDwoHYWNjb3VudBgCIAEoCRINCgVhZ2VudBgDIAEoCRIuCgpvY2N1cl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgZsYWJlbHMYBSADKAsyKC5wbG9yaS5sZWRnZXIudjEuVXNhZ2VSZWNvcmQuTGFiZWxzRW50cnkSMAoKbW9kZWxfY2FsbBgGIAEoCzIaLnBsb3JpLmxlZGdlci52MS5Nb2RlbENhbGxIABIrCgdjb21wdXRlGAcgASgLMhgucGxvcmkubGVkZ2VyLnYxLkNvbXB1dGVIABIlCgRkaXNrGAggASgLMhUucGxvcmkubGVkZ2VyLnYxLkRpc2tIABotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGtpbmQiygEKCkNoYXJnZUxpbmUSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAxISCgpwcmljZV9waWNvGAMgASgDEhIKCnVuaXRfY291bnQYBCABKAMSJgoGYW1vdW50GAUgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAYgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzIrAHCgZDaGFyZ2USDAoEbmFtZRgBIAEoCRIQCgh1c2FnZV9pZBgCIAEoCRIPCgdhY2NvdW50GAMgASgJEg0KBWFnZW50GAQgASgJEigKBGtpbmQYBSABKA4yGi5wbG9yaS5sZWRnZXIudjEuVXNhZ2VLaW5kEiMKBXBheWVyGAYgASgOMhQucGxvcmkudHlwZS52MS5QYXllchImCgZhbW91bnQYByABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKwoLbGlzdF9hbW91bnQYCCABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSKgoFbGluZXMYCSADKAsyGy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlTGluZRIwChBvdmVyZHJhZnRfYW1vdW50GAogASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjAKC3VzYWdlX3N0YXRlGAsgASgOMhsucGxvcmkubGVkZ2VyLnYxLlVzYWdlU3RhdGUSFQoNcHJpY2VfdmVyc2lvbhgMIAEoCRIpCghwcm92aWRlchgNIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYDiABKAkSFgoOdXBzdHJlYW1fbW9kZWwYDyABKAkSDQoFcm91dGUYECABKAkSDAoEaG9sZBgRIAEoCRIPCgdjYWxsX2lkGBIgASgJEg8KB2F0dGVtcHQYEyABKAUSLQoHb3V0Y29tZRgUIAEoDjIcLnBsb3JpLmxlZGdlci52MS5DYWxsT3V0Y29tZRITCgtrZXlfdmVyc2lvbhgVIAEoAxIkChdwcm92aWRlcl9jb3N0X3VzZF9uYW5vcxgWIAEoA0gAiAEBEhsKE3Byb3ZpZGVyX3JlcXVlc3RfaWQYFyABKAkSMwoGbGFiZWxzGBggAygLMiMucGxvcmkubGVkZ2VyLnYxLkNoYXJnZS5MYWJlbHNFbnRyeRIuCgpvY2N1cl90aW1lGBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYGyABKAMSEAoIcmV2ZXJzZXMYHCABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIaChhfcHJvdmlkZXJfY29zdF91c2RfbmFub3Mi8QIKBUdyYW50EgwKBG5hbWUYASABKAkSJgoGYW1vdW50GAIgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEikKCXJlbWFpbmluZxgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgEIAEoBRIwCghjYXRlZ29yeRgFIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXZvaWRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3wIKB0JhbGFuY2USDwoHYWNjb3VudBgBIAEoCRIpCglhdmFpbGFibGUYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJAoEaGVsZBgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIlCgVzcGVudBgEIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIpCglvdmVyZHJhZnQYBSABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSJwoHZ3JhbnRlZBgGIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxInCgdleHBpcmVkGAcgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEiYKBmdyYW50cxgIIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBImCgZ2b2lkZWQYCSABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMiqQEKBEhvbGQSDAoEbmFtZRgBIAEoCRImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXN0YXRlGAQgASgOMhoucGxvcmkubGVkZ2VyLnYxLkhvbGRTdGF0ZRIPCgdjYWxsX2lkGAUgASgJIrYBCglQcmljZUl0ZW0SLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIpCghwcm92aWRlchgCIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYAyABKAkSGAoQbWluX2lucHV0X3Rva2VucxgEIAEoAxISCgpwcmljZV9waWNvGAUgASgDEhIKCnVuaXRfY291bnQYBiABKAMivQEKDFByaWNlVmVyc2lvbhIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSFAoMY29udGVudF9oYXNoGAMgASgJEjIKDmVmZmVjdGl2ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCml0ZW1fY291bnQYBiABKAUijAEKDkNyZWRpdFN0YW5kaW5nEikKCWF2YWlsYWJsZRgBIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIkCgRoZWxkGAIgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEikKCW92ZXJkcmFmdBgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cyKFAgoOS2V5U3RhdGVDaGFuZ2USCwoDa2V5GAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIPCgd2ZXJzaW9uGAMgASgDEi4KCW9sZF9zdGF0ZRgEIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEi4KCW5ld19zdGF0ZRgFIAEoDjIbLnBsb3JpLmtleXZhdWx0LnYxLktleVN0YXRlEhQKDHN0YXRlX3JlYXNvbhgGIAEoCRI0ChBzdGF0ZV91bnRpbF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLmAQoMQWNjb3VudEV2ZW50Eg8KB2FjY291bnQYASABKAkSLwoEa2luZBgCIAEoDjIhLnBsb3JpLmxlZGdlci52MS5BY2NvdW50RXZlbnRLaW5kEi4KCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKB2NyZWRpdHMYBCABKAsyHy5wbG9yaS5sZWRnZXIudjEuQ3JlZGl0U3RhbmRpbmcSMgoJa2V5X3N0YXRlGAUgASgLMh8ucGxvcmkubGVkZ2VyLnYxLktleVN0YXRlQ2hhbmdlKm8KCVVzYWdlS2luZBIaChZVU0FHRV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVVVNBR0VfS0lORF9NT0RFTF9DQUxMEAESFgoSVVNBR0VfS0lORF9DT01QVVRFEAISEwoPVVNBR0VfS0lORF9ESVNLEAMq5gEKCUNvbXBvbmVudBIZChVDT01QT05FTlRfVU5TUEVDSUZJRUQQABIcChhDT01QT05FTlRfSU5QVVRfVU5DQUNIRUQQARIYChRDT01QT05FTlRfQ0FDSEVfUkVBRBACEhkKFUNPTVBPTkVOVF9DQUNIRV9XUklURRADEhQKEENPTVBPTkVOVF9PVVRQVVQQBBIXChNDT01QT05FTlRfUkVBU09OSU5HEAUSEgoOQ09NUE9ORU5UX1ZDUFUQBhIUChBDT01QT05FTlRfTUVNT1JZEAcSEgoOQ09NUE9ORU5UX0RJU0sQCCp8CgtDYWxsT3V0Y29tZRIcChhDQUxMX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZDQUxMX09VVENPTUVfU1VDQ0VFREVEEAESFwoTQ0FMTF9PVVRDT01FX0ZBSUxFRBACEhoKFkNBTExfT1VUQ09NRV9DQU5DRUxMRUQQAypbCgpVc2FnZVN0YXRlEhsKF1VTQUdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRVVNBR0VfU1RBVEVfRVhBQ1QQARIZChVVU0FHRV9TVEFURV9FU1RJTUFURUQQAipoCg1HcmFudENhdGVnb3J5Eh4KGkdSQU5UX0NBVEVHT1JZX1VOU1BFQ0lGSUVEEAASFwoTR1JBTlRfQ0FURUdPUllfUEFJRBABEh4KGkdSQU5UX0NBVEVHT1JZX1BST01PVElPTkFMEAIqhgEKCUhvbGRTdGF0ZRIaChZIT0xEX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPSE9MRF9TVEFURV9PUEVOEAESFwoTSE9MRF9TVEFURV9DQVBUVVJFRBACEhcKE0hPTERfU1RBVEVfUkVMRUFTRUQQAxIWChJIT0xEX1NUQVRFX0VYUElSRUQQBCrXAQoQQWNjb3VudEV2ZW50S2luZBIiCh5BQ0NPVU5UX0VWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIiCh5BQ0NPVU5UX0VWRU5UX0tJTkRfQ1JFRElUU19MT1cQARIoCiRBQ0NPVU5UX0VWRU5UX0tJTkRfQ1JFRElUU19FWEhBVVNURUQQAhInCiNBQ0NPVU5UX0VWRU5UX0tJTkRfQ1JFRElUU19SRVNUT1JFRBADEigKJEFDQ09VTlRfRVZFTlRfS0lORF9LRVlfU1RBVEVfQ0hBTkdFRBAEYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_plori_keyvault_v1_keyvault, file_plori_type_v1_type]);
 
 /**
  * Token counts as disjoint parts. Negative counts are refused.
@@ -868,6 +870,153 @@ export const PriceVersionSchema: GenMessage<PriceVersion> = /*@__PURE__*/
   messageDesc(file_plori_ledger_v1_ledger, 11);
 
 /**
+ * An account's credits right after the change that an event tells of.
+ *
+ * @generated from message plori.ledger.v1.CreditStanding
+ */
+export type CreditStanding = Message<"plori.ledger.v1.CreditStanding"> & {
+  /**
+   * What can be spent: effective grants less spending and holds.
+   *
+   * @generated from field: plori.type.v1.Credits available = 1;
+   */
+  available?: Credits | undefined;
+
+  /**
+   * What open holds set aside. For events it counts as left: holds come and go with every call.
+   *
+   * @generated from field: plori.type.v1.Credits held = 2;
+   */
+  held?: Credits | undefined;
+
+  /**
+   * What was spent beyond the grants, and not made good yet.
+   *
+   * @generated from field: plori.type.v1.Credits overdraft = 3;
+   */
+  overdraft?: Credits | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.CreditStanding.
+ * Use `create(CreditStandingSchema)` to create a new message.
+ */
+export const CreditStandingSchema: GenMessage<CreditStanding> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger, 12);
+
+/**
+ * How a key's state changed. Never the key, nor a part of it, nor a provider's text.
+ *
+ * @generated from message plori.ledger.v1.KeyStateChange
+ */
+export type KeyStateChange = Message<"plori.ledger.v1.KeyStateChange"> & {
+  /**
+   * The key's resource name, `accounts/{account}/keys/{key}`.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Whose key it is.
+   *
+   * @generated from field: plori.type.v1.Provider provider = 2;
+   */
+  provider: Provider;
+
+  /**
+   * Its version, from 1.
+   *
+   * @generated from field: int64 version = 3;
+   */
+  version: bigint;
+
+  /**
+   * The state before. KEY_STATE_UNSPECIFIED: there was no key.
+   *
+   * @generated from field: plori.keyvault.v1.KeyState old_state = 4;
+   */
+  oldState: KeyState;
+
+  /**
+   * The state after. KEY_STATE_UNSPECIFIED: the key was removed.
+   *
+   * @generated from field: plori.keyvault.v1.KeyState new_state = 5;
+   */
+  newState: KeyState;
+
+  /**
+   * Why: a short phrase of ours.
+   *
+   * @generated from field: string state_reason = 6;
+   */
+  stateReason: string;
+
+  /**
+   * Until when the state holds. Absent: until something changes it.
+   *
+   * @generated from field: google.protobuf.Timestamp state_until_time = 7;
+   */
+  stateUntilTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.KeyStateChange.
+ * Use `create(KeyStateChangeSchema)` to create a new message.
+ */
+export const KeyStateChangeSchema: GenMessage<KeyStateChange> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger, 13);
+
+/**
+ * Something that happened to an account, told once, when it happens.
+ *
+ * @generated from message plori.ledger.v1.AccountEvent
+ */
+export type AccountEvent = Message<"plori.ledger.v1.AccountEvent"> & {
+  /**
+   * The platform's id of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * What happened.
+   *
+   * @generated from field: plori.ledger.v1.AccountEventKind kind = 2;
+   */
+  kind: AccountEventKind;
+
+  /**
+   * When it was recorded.
+   *
+   * @generated from field: google.protobuf.Timestamp event_time = 3;
+   */
+  eventTime?: Timestamp | undefined;
+
+  /**
+   * Events about credits: how they stand.
+   *
+   * @generated from field: plori.ledger.v1.CreditStanding credits = 4;
+   */
+  credits?: CreditStanding | undefined;
+
+  /**
+   * KEY_STATE_CHANGED: which key, and how.
+   *
+   * @generated from field: plori.ledger.v1.KeyStateChange key_state = 5;
+   */
+  keyState?: KeyStateChange | undefined;
+};
+
+/**
+ * Describes the message plori.ledger.v1.AccountEvent.
+ * Use `create(AccountEventSchema)` to create a new message.
+ */
+export const AccountEventSchema: GenMessage<AccountEvent> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger, 14);
+
+/**
  * What was used.
  *
  * @generated from enum plori.ledger.v1.UsageKind
@@ -1182,4 +1331,59 @@ export type HoldState = (typeof HoldState)[keyof typeof HoldState] | UnknownEnum
  */
 export const HoldStateSchema: GenEnum<HoldState> = /*@__PURE__*/
   enumDesc(file_plori_ledger_v1_ledger, 5);
+
+/**
+ * What happened to an account.
+ *
+ * @generated from enum plori.ledger.v1.AccountEventKind
+ */
+export const AccountEventKind = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: ACCOUNT_EVENT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * What is left fell below the line that the operator drew.
+   *
+   * @generated from enum value: ACCOUNT_EVENT_KIND_CREDITS_LOW = 1;
+   */
+  CREDITS_LOW: 1,
+
+  /**
+   * Nothing is left, or there is overdraft.
+   *
+   * @generated from enum value: ACCOUNT_EVENT_KIND_CREDITS_EXHAUSTED = 2;
+   */
+  CREDITS_EXHAUSTED: 2,
+
+  /**
+   * There are credits again: after CREDITS_EXHAUSTED, something can be spent; after CREDITS_LOW, a quarter more than the line is left.
+   *
+   * @generated from enum value: ACCOUNT_EVENT_KIND_CREDITS_RESTORED = 3;
+   */
+  CREDITS_RESTORED: 3,
+
+  /**
+   * A model key was connected or removed, or its state changed.
+   *
+   * @generated from enum value: ACCOUNT_EVENT_KIND_KEY_STATE_CHANGED = 4;
+   */
+  KEY_STATE_CHANGED: 4,
+} as const;
+
+/**
+ * What happened to an account.
+ *
+ * @generated from enum plori.ledger.v1.AccountEventKind
+ */
+export type AccountEventKind = (typeof AccountEventKind)[keyof typeof AccountEventKind] | UnknownEnum;
+
+/**
+ * Describes the enum plori.ledger.v1.AccountEventKind.
+ */
+export const AccountEventKindSchema: GenEnum<AccountEventKind> = /*@__PURE__*/
+  enumDesc(file_plori_ledger_v1_ledger, 6);
 

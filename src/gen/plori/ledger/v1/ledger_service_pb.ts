@@ -8,7 +8,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../google/rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
-import type { Balance, Charge, ChargeLine, Component, Grant, GrantCategory, Hold, PriceItem, PriceVersion, TokenCounts, UsageKind, UsageRecord } from "./ledger_pb.ts";
+import type { AccountEvent, Balance, Charge, ChargeLine, Component, Grant, GrantCategory, Hold, PriceItem, PriceVersion, TokenCounts, UsageKind, UsageRecord } from "./ledger_pb.ts";
 import { file_plori_ledger_v1_ledger } from "./ledger_pb.ts";
 import type { Credits, Payer, Provider } from "../../type/v1/type_pb.ts";
 import { file_plori_type_v1_type } from "../../type/v1/type_pb.ts";
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file plori/ledger/v1/ledger_service.proto.
  */
 export const file_plori_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiXAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJIlgKE0xpc3RDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsEBChRQdWJsaXNoUHJpY2VzUmVxdWVzdBIpCgVpdGVtcxgBIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SMgoOZWZmZWN0aXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDQoFZHJhZnQYBSABKAkSGAoQY29uZmlybV93YXJuaW5ncxgGIAEoCCJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24iiAEKEUV4dGVuZEhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRIxCgt1c2VkX3NvX2ZhchgDIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50cxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjkKEkV4dGVuZEhvbGRSZXNwb25zZRIjCgRob2xkGAEgASgLMhUucGxvcmkubGVkZ2VyLnYxLkhvbGQiVgoSUmVsZWFzZUhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjoKE1JlbGVhc2VIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIkMKEFZvaWRHcmFudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIjoKEVZvaWRHcmFudFJlc3BvbnNlEiUKBWdyYW50GAEgASgLMhYucGxvcmkubGVkZ2VyLnYxLkdyYW50IksKEUxpc3RHcmFudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoSTGlzdEdyYW50c1Jlc3BvbnNlEiYKBmdyYW50cxgBIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoQR2V0Q2hhcmdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk4KEUdldENoYXJnZVJlc3BvbnNlEicKBmNoYXJnZRgBIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USEAoIcmV2ZXJzYWwYAiABKAkiRwoUUmV2ZXJzZUNoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIkAKFVJldmVyc2VDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlIj0KE1ZlcmlmeUxlZGdlclJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIVCg1hZnRlcl9hY2NvdW50GAIgASgJIlMKEExlZGdlckRpZmZlcmVuY2USDAoEcnVsZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg4KBmFjdHVhbBgEIAEoCSKfAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USDwoHYWNjb3VudBgBIAEoCRIZChFhY2NvdW50c192ZXJpZmllZBgCIAEoAxIVCg1yb3dzX3ZlcmlmaWVkGAMgASgDEjYKC2RpZmZlcmVuY2VzGAQgAygLMiEucGxvcmkubGVkZ2VyLnYxLkxlZGdlckRpZmZlcmVuY2USDAoEZG9uZRgFIAEoCCK4AQoVU3VtbWFyaXplVXNhZ2VSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCGdyb3VwX2J5GAQgAygOMh4ucGxvcmkubGVkZ2VyLnYxLlVzYWdlR3JvdXBpbmci9AIKDFVzYWdlU3VtbWFyeRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRraW5kGAIgASgOMhoucGxvcmkubGVkZ2VyLnYxLlVzYWdlS2luZBIpCghwcm92aWRlchgDIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYBCABKAkSDQoFYWdlbnQYBSABKAkSIwoFcGF5ZXIYBiABKA4yFC5wbG9yaS50eXBlLnYxLlBheWVyEg8KB2NoYXJnZXMYByABKAMSJgoGYW1vdW50GAggASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAkgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjYKCnF1YW50aXRpZXMYCiADKAsyIi5wbG9yaS5sZWRnZXIudjEuQ29tcG9uZW50UXVhbnRpdHkiVAoRQ29tcG9uZW50UXVhbnRpdHkSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAyJKChZTdW1tYXJpemVVc2FnZVJlc3BvbnNlEjAKCXN1bW1hcmllcxgBIAMoCzIdLnBsb3JpLmxlZGdlci52MS5Vc2FnZVN1bW1hcnkiWgoPQ2F0YWxvZ3VlUHJpY2VzEi8KD2NyZWRpdHNfcGVyX3VzZBgBIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIWCg5tYXJrdXBfcGVyY2VudBgCIAEoBSLQAQoXQ3JlYXRlUHJpY2VEcmFmdFJlcXVlc3QSKQoFaXRlbXMYASADKAsyGi5wbG9yaS5sZWRnZXIudjEuUHJpY2VJdGVtEjMKCWNhdGFsb2d1ZRgCIAEoCzIgLnBsb3JpLmxlZGdlci52MS5DYXRhbG9ndWVQcmljZXMSMgoOZWZmZWN0aXZlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiKwoMUHJpY2VXYXJuaW5nEg0KBWluZGV4GAEgASgFEgwKBHRleHQYAiABKAkibgoYQ3JlYXRlUHJpY2VEcmFmdFJlc3BvbnNlEg0KBWRyYWZ0GAEgASgJEhIKCml0ZW1fY291bnQYAiABKAUSLwoId2FybmluZ3MYAyADKAsyHS5wbG9yaS5sZWRnZXIudjEuUHJpY2VXYXJuaW5nIlEKEUxpc3RQcmljZXNSZXF1ZXN0EhUKDXByaWNlX3ZlcnNpb24YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkijgEKEkxpc3RQcmljZXNSZXNwb25zZRI0Cg1wcmljZV92ZXJzaW9uGAEgASgLMh0ucGxvcmkubGVkZ2VyLnYxLlByaWNlVmVyc2lvbhIpCgVpdGVtcxgCIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIrcBChRQcmV2aWV3Q2hhcmdlUmVxdWVzdBI2CgpxdWFudGl0aWVzGAEgAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5EikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIWCg51cHN0cmVhbV9tb2RlbBgDIAEoCRINCgVtb2RlbBgEIAEoCRIVCg1wcmljZV92ZXJzaW9uGAUgASgJIoIBChVQcmV2aWV3Q2hhcmdlUmVzcG9uc2USJgoGYW1vdW50GAEgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEioKBWxpbmVzGAIgAygLMhsucGxvcmkubGVkZ2VyLnYxLkNoYXJnZUxpbmUSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCSI/ChRFeHBvcnRDaGFyZ2VzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIogBCg5FeHBvcnRNYW5pZmVzdBIPCgdjaGFyZ2VzGAEgASgDEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIWCg5maXJzdF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDEg4KBnNoYTI1NhgFIAEoCSJ0ChVFeHBvcnRDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USMQoIbWFuaWZlc3QYAiABKAsyHy5wbG9yaS5sZWRnZXIudjEuRXhwb3J0TWFuaWZlc3QizAEKE1JlY29uY2lsZURheVJlcXVlc3QSKQoIcHJvdmlkZXIYASABKA4yFy5wbG9yaS50eXBlLnYxLlByb3ZpZGVyEicKA2RheRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQYmlsbGVkX3VzZF9uYW5vcxgDIAEoAxIvCg9jcmVkaXRzX3Blcl91c2QYBCABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSFgoObWFya3VwX3BlcmNlbnQYBSABKAUikQEKD1JlY29uY2lsZWRNb2RlbBINCgVtb2RlbBgBIAEoCRIPCgdjaGFyZ2VzGAIgASgDEiYKBmFtb3VudBgDIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxI2CgpxdWFudGl0aWVzGAQgAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5IuABChRSZWNvbmNpbGVEYXlSZXNwb25zZRIaChJjYXB0dXJlZF91c2RfbmFub3MYASABKAMSHAoUZGlmZmVyZW5jZV91c2RfbmFub3MYAiABKAMSJQoYY2FwdHVyZV9yYXRpb19taWxsaW9udGhzGAMgASgDSACIAQESGAoQb3V0X29mX3RvbGVyYW5jZRgEIAEoCBIwCgZtb2RlbHMYBSADKAsyIC5wbG9yaS5sZWRnZXIudjEuUmVjb25jaWxlZE1vZGVsQhsKGV9jYXB0dXJlX3JhdGlvX21pbGxpb250aHMqhQEKDVJlY29yZE91dGNvbWUSHgoaUkVDT1JEX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZSRUNPUkRfT1VUQ09NRV9DUkVBVEVEEAESGwoXUkVDT1JEX09VVENPTUVfUkVQTEFZRUQQAhIbChdSRUNPUkRfT1VUQ09NRV9SRUpFQ1RFRBADKuQBCg1Vc2FnZUdyb3VwaW5nEh4KGlVTQUdFX0dST1VQSU5HX1VOU1BFQ0lGSUVEEAASFgoSVVNBR0VfR1JPVVBJTkdfREFZEAESFwoTVVNBR0VfR1JPVVBJTkdfSE9VUhACEhcKE1VTQUdFX0dST1VQSU5HX0tJTkQQAxIbChdVU0FHRV9HUk9VUElOR19QUk9WSURFUhAEEhgKFFVTQUdFX0dST1VQSU5HX01PREVMEAUSGAoUVVNBR0VfR1JPVVBJTkdfQUdFTlQQBhIYChRVU0FHRV9HUk9VUElOR19QQVlFUhAHMqwNCg1MZWRnZXJTZXJ2aWNlEl0KDEdyYW50Q3JlZGl0cxIkLnBsb3JpLmxlZGdlci52MS5HcmFudENyZWRpdHNSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIgASWgoLUmVjb3JkVXNhZ2USIy5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiABJXCgpHZXRCYWxhbmNlEiIucGxvcmkubGVkZ2VyLnYxLkdldEJhbGFuY2VSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkdldEJhbGFuY2VSZXNwb25zZSIAElcKCkV4dGVuZEhvbGQSIi5wbG9yaS5sZWRnZXIudjEuRXh0ZW5kSG9sZFJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuRXh0ZW5kSG9sZFJlc3BvbnNlIgASWgoLUmVsZWFzZUhvbGQSIy5wbG9yaS5sZWRnZXIudjEuUmVsZWFzZUhvbGRSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLlJlbGVhc2VIb2xkUmVzcG9uc2UiABJUCglWb2lkR3JhbnQSIS5wbG9yaS5sZWRnZXIudjEuVm9pZEdyYW50UmVxdWVzdBoiLnBsb3JpLmxlZGdlci52MS5Wb2lkR3JhbnRSZXNwb25zZSIAElcKCkxpc3RHcmFudHMSIi5wbG9yaS5sZWRnZXIudjEuTGlzdEdyYW50c1JlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuTGlzdEdyYW50c1Jlc3BvbnNlIgASVAoJR2V0Q2hhcmdlEiEucGxvcmkubGVkZ2VyLnYxLkdldENoYXJnZVJlcXVlc3QaIi5wbG9yaS5sZWRnZXIudjEuR2V0Q2hhcmdlUmVzcG9uc2UiABJgCg1SZXZlcnNlQ2hhcmdlEiUucGxvcmkubGVkZ2VyLnYxLlJldmVyc2VDaGFyZ2VSZXF1ZXN0GiYucGxvcmkubGVkZ2VyLnYxLlJldmVyc2VDaGFyZ2VSZXNwb25zZSIAEmMKDlN1bW1hcml6ZVVzYWdlEiYucGxvcmkubGVkZ2VyLnYxLlN1bW1hcml6ZVVzYWdlUmVxdWVzdBonLnBsb3JpLmxlZGdlci52MS5TdW1tYXJpemVVc2FnZVJlc3BvbnNlIgASYgoNRXhwb3J0Q2hhcmdlcxIlLnBsb3JpLmxlZGdlci52MS5FeHBvcnRDaGFyZ2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5FeHBvcnRDaGFyZ2VzUmVzcG9uc2UiADABEl0KDFJlY29uY2lsZURheRIkLnBsb3JpLmxlZGdlci52MS5SZWNvbmNpbGVEYXlSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLlJlY29uY2lsZURheVJlc3BvbnNlIgASXwoMVmVyaWZ5TGVkZ2VyEiQucGxvcmkubGVkZ2VyLnYxLlZlcmlmeUxlZGdlclJlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuVmVyaWZ5TGVkZ2VyUmVzcG9uc2UiADABEloKC0xpc3RDaGFyZ2VzEiMucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1Jlc3BvbnNlIgASaQoQQ3JlYXRlUHJpY2VEcmFmdBIoLnBsb3JpLmxlZGdlci52MS5DcmVhdGVQcmljZURyYWZ0UmVxdWVzdBopLnBsb3JpLmxlZGdlci52MS5DcmVhdGVQcmljZURyYWZ0UmVzcG9uc2UiABJXCgpMaXN0UHJpY2VzEiIucGxvcmkubGVkZ2VyLnYxLkxpc3RQcmljZXNSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkxpc3RQcmljZXNSZXNwb25zZSIAEmAKDVByZXZpZXdDaGFyZ2USJS5wbG9yaS5sZWRnZXIudjEuUHJldmlld0NoYXJnZVJlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUHJldmlld0NoYXJnZVJlc3BvbnNlIgASYAoNUHVibGlzaFByaWNlcxIlLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
+  fileDesc("CiRwbG9yaS9sZWRnZXIvdjEvbGVkZ2VyX3NlcnZpY2UucHJvdG8SD3Bsb3JpLmxlZGdlci52MSKaAgoTR3JhbnRDcmVkaXRzUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJEiYKBmFtb3VudBgCIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIQCghwcmlvcml0eRgDIAEoBRIwCghjYXRlZ29yeRgEIAEoDjIeLnBsb3JpLmxlZGdlci52MS5HcmFudENhdGVnb3J5EjIKDmVmZmVjdGl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRINCgVhY3RvchgIIAEoCSI9ChRHcmFudENyZWRpdHNSZXNwb25zZRIlCgVncmFudBgBIAEoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudCJmChJSZWNvcmRVc2FnZVJlcXVlc3QSLQoHcmVjb3JkcxgBIAMoCzIcLnBsb3JpLmxlZGdlci52MS5Vc2FnZVJlY29yZBISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIp4BCgxSZWNvcmRSZXN1bHQSEAoIdXNhZ2VfaWQYASABKAkSLwoHb3V0Y29tZRgCIAEoDjIeLnBsb3JpLmxlZGdlci52MS5SZWNvcmRPdXRjb21lEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEicKBmNoYXJnZRgEIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2UiRQoTUmVjb3JkVXNhZ2VSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0ucGxvcmkubGVkZ2VyLnYxLlJlY29yZFJlc3VsdCIkChFHZXRCYWxhbmNlUmVxdWVzdBIPCgdhY2NvdW50GAEgASgJIj8KEkdldEJhbGFuY2VSZXNwb25zZRIpCgdiYWxhbmNlGAEgASgLMhgucGxvcmkubGVkZ2VyLnYxLkJhbGFuY2UiPgoUV2F0Y2hBY2NvdW50c1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEhAKCGFjY291bnRzGAIgAygJImwKFVdhdGNoQWNjb3VudHNSZXNwb25zZRIUCgxyZXN1bWVfdG9rZW4YASABKAkSLQoGZXZlbnRzGAIgAygLMh0ucGxvcmkubGVkZ2VyLnYxLkFjY291bnRFdmVudBIOCgZtaXNzZWQYAyABKAgiXAoSTGlzdENoYXJnZXNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJIlgKE0xpc3RDaGFyZ2VzUmVzcG9uc2USKAoHY2hhcmdlcxgBIAMoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsEBChRQdWJsaXNoUHJpY2VzUmVxdWVzdBIpCgVpdGVtcxgBIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SMgoOZWZmZWN0aXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDQoFZHJhZnQYBSABKAkSGAoQY29uZmlybV93YXJuaW5ncxgGIAEoCCJNChVQdWJsaXNoUHJpY2VzUmVzcG9uc2USNAoNcHJpY2VfdmVyc2lvbhgBIAEoCzIdLnBsb3JpLmxlZGdlci52MS5QcmljZVZlcnNpb24iiAEKEUV4dGVuZEhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRIxCgt1c2VkX3NvX2ZhchgDIAEoCzIcLnBsb3JpLmxlZGdlci52MS5Ub2tlbkNvdW50cxISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJIjkKEkV4dGVuZEhvbGRSZXNwb25zZRIjCgRob2xkGAEgASgLMhUucGxvcmkubGVkZ2VyLnYxLkhvbGQiVgoSUmVsZWFzZUhvbGRSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSDAoEaG9sZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjoKE1JlbGVhc2VIb2xkUmVzcG9uc2USIwoEaG9sZBgBIAEoCzIVLnBsb3JpLmxlZGdlci52MS5Ib2xkIkMKEFZvaWRHcmFudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIjoKEVZvaWRHcmFudFJlc3BvbnNlEiUKBWdyYW50GAEgASgLMhYucGxvcmkubGVkZ2VyLnYxLkdyYW50IksKEUxpc3RHcmFudHNSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoSTGlzdEdyYW50c1Jlc3BvbnNlEiYKBmdyYW50cxgBIAMoCzIWLnBsb3JpLmxlZGdlci52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoQR2V0Q2hhcmdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk4KEUdldENoYXJnZVJlc3BvbnNlEicKBmNoYXJnZRgBIAEoCzIXLnBsb3JpLmxlZGdlci52MS5DaGFyZ2USEAoIcmV2ZXJzYWwYAiABKAkiRwoUUmV2ZXJzZUNoYXJnZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWFjdG9yGAMgASgJIkAKFVJldmVyc2VDaGFyZ2VSZXNwb25zZRInCgZjaGFyZ2UYASABKAsyFy5wbG9yaS5sZWRnZXIudjEuQ2hhcmdlIj0KE1ZlcmlmeUxlZGdlclJlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIVCg1hZnRlcl9hY2NvdW50GAIgASgJIlMKEExlZGdlckRpZmZlcmVuY2USDAoEcnVsZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg4KBmFjdHVhbBgEIAEoCSKfAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USDwoHYWNjb3VudBgBIAEoCRIZChFhY2NvdW50c192ZXJpZmllZBgCIAEoAxIVCg1yb3dzX3ZlcmlmaWVkGAMgASgDEjYKC2RpZmZlcmVuY2VzGAQgAygLMiEucGxvcmkubGVkZ2VyLnYxLkxlZGdlckRpZmZlcmVuY2USDAoEZG9uZRgFIAEoCCK4AQoVU3VtbWFyaXplVXNhZ2VSZXF1ZXN0Eg8KB2FjY291bnQYASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCGdyb3VwX2J5GAQgAygOMh4ucGxvcmkubGVkZ2VyLnYxLlVzYWdlR3JvdXBpbmci9AIKDFVzYWdlU3VtbWFyeRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRraW5kGAIgASgOMhoucGxvcmkubGVkZ2VyLnYxLlVzYWdlS2luZBIpCghwcm92aWRlchgDIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISDQoFbW9kZWwYBCABKAkSDQoFYWdlbnQYBSABKAkSIwoFcGF5ZXIYBiABKA4yFC5wbG9yaS50eXBlLnYxLlBheWVyEg8KB2NoYXJnZXMYByABKAMSJgoGYW1vdW50GAggASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEisKC2xpc3RfYW1vdW50GAkgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjYKCnF1YW50aXRpZXMYCiADKAsyIi5wbG9yaS5sZWRnZXIudjEuQ29tcG9uZW50UXVhbnRpdHkiVAoRQ29tcG9uZW50UXVhbnRpdHkSLQoJY29tcG9uZW50GAEgASgOMhoucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudBIQCghxdWFudGl0eRgCIAEoAyJKChZTdW1tYXJpemVVc2FnZVJlc3BvbnNlEjAKCXN1bW1hcmllcxgBIAMoCzIdLnBsb3JpLmxlZGdlci52MS5Vc2FnZVN1bW1hcnkicgoPQ2F0YWxvZ3VlUHJpY2VzEi8KD2NyZWRpdHNfcGVyX3VzZBgBIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIbCg5tYXJrdXBfcGVyY2VudBgCIAEoBUgAiAEBQhEKD19tYXJrdXBfcGVyY2VudCLQAQoXQ3JlYXRlUHJpY2VEcmFmdFJlcXVlc3QSKQoFaXRlbXMYASADKAsyGi5wbG9yaS5sZWRnZXIudjEuUHJpY2VJdGVtEjMKCWNhdGFsb2d1ZRgCIAEoCzIgLnBsb3JpLmxlZGdlci52MS5DYXRhbG9ndWVQcmljZXMSMgoOZWZmZWN0aXZlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkiKwoMUHJpY2VXYXJuaW5nEg0KBWluZGV4GAEgASgFEgwKBHRleHQYAiABKAkibgoYQ3JlYXRlUHJpY2VEcmFmdFJlc3BvbnNlEg0KBWRyYWZ0GAEgASgJEhIKCml0ZW1fY291bnQYAiABKAUSLwoId2FybmluZ3MYAyADKAsyHS5wbG9yaS5sZWRnZXIudjEuUHJpY2VXYXJuaW5nIlEKEUxpc3RQcmljZXNSZXF1ZXN0EhUKDXByaWNlX3ZlcnNpb24YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkijgEKEkxpc3RQcmljZXNSZXNwb25zZRI0Cg1wcmljZV92ZXJzaW9uGAEgASgLMh0ucGxvcmkubGVkZ2VyLnYxLlByaWNlVmVyc2lvbhIpCgVpdGVtcxgCIAMoCzIaLnBsb3JpLmxlZGdlci52MS5QcmljZUl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIrcBChRQcmV2aWV3Q2hhcmdlUmVxdWVzdBI2CgpxdWFudGl0aWVzGAEgAygLMiIucGxvcmkubGVkZ2VyLnYxLkNvbXBvbmVudFF1YW50aXR5EikKCHByb3ZpZGVyGAIgASgOMhcucGxvcmkudHlwZS52MS5Qcm92aWRlchIWCg51cHN0cmVhbV9tb2RlbBgDIAEoCRINCgVtb2RlbBgEIAEoCRIVCg1wcmljZV92ZXJzaW9uGAUgASgJIoIBChVQcmV2aWV3Q2hhcmdlUmVzcG9uc2USJgoGYW1vdW50GAEgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEioKBWxpbmVzGAIgAygLMhsucGxvcmkubGVkZ2VyLnYxLkNoYXJnZUxpbmUSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCSK0AQoURXhwb3J0Q2hhcmdlc1JlcXVlc3QSDwoHYWNjb3VudBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAxIVCg1hZnRlcl9hY2NvdW50GAMgASgJEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKeAQoORXhwb3J0TWFuaWZlc3QSDwoHY2hhcmdlcxgBIAEoAxImCgZhbW91bnQYAiABKAsyFi5wbG9yaS50eXBlLnYxLkNyZWRpdHMSFgoOZmlyc3Rfc2VxdWVuY2UYAyABKAMSFQoNbGFzdF9zZXF1ZW5jZRgEIAEoAxIOCgZzaGEyNTYYBSABKAkSFAoMbGFzdF9hY2NvdW50GAYgASgJInQKFUV4cG9ydENoYXJnZXNSZXNwb25zZRIoCgdjaGFyZ2VzGAEgAygLMhcucGxvcmkubGVkZ2VyLnYxLkNoYXJnZRIxCghtYW5pZmVzdBgCIAEoCzIfLnBsb3JpLmxlZGdlci52MS5FeHBvcnRNYW5pZmVzdCLkAQoTUmVjb25jaWxlRGF5UmVxdWVzdBIpCghwcm92aWRlchgBIAEoDjIXLnBsb3JpLnR5cGUudjEuUHJvdmlkZXISJwoDZGF5GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBiaWxsZWRfdXNkX25hbm9zGAMgASgDEi8KD2NyZWRpdHNfcGVyX3VzZBgEIAEoCzIWLnBsb3JpLnR5cGUudjEuQ3JlZGl0cxIbCg5tYXJrdXBfcGVyY2VudBgFIAEoBUgAiAEBQhEKD19tYXJrdXBfcGVyY2VudCKRAQoPUmVjb25jaWxlZE1vZGVsEg0KBW1vZGVsGAEgASgJEg8KB2NoYXJnZXMYAiABKAMSJgoGYW1vdW50GAMgASgLMhYucGxvcmkudHlwZS52MS5DcmVkaXRzEjYKCnF1YW50aXRpZXMYBCADKAsyIi5wbG9yaS5sZWRnZXIudjEuQ29tcG9uZW50UXVhbnRpdHki4AEKFFJlY29uY2lsZURheVJlc3BvbnNlEhoKEmNhcHR1cmVkX3VzZF9uYW5vcxgBIAEoAxIcChRkaWZmZXJlbmNlX3VzZF9uYW5vcxgCIAEoAxIlChhjYXB0dXJlX3JhdGlvX21pbGxpb250aHMYAyABKANIAIgBARIYChBvdXRfb2ZfdG9sZXJhbmNlGAQgASgIEjAKBm1vZGVscxgFIAMoCzIgLnBsb3JpLmxlZGdlci52MS5SZWNvbmNpbGVkTW9kZWxCGwoZX2NhcHR1cmVfcmF0aW9fbWlsbGlvbnRocyqFAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFQ09SRF9PVVRDT01FX0NSRUFURUQQARIbChdSRUNPUkRfT1VUQ09NRV9SRVBMQVlFRBACEhsKF1JFQ09SRF9PVVRDT01FX1JFSkVDVEVEEAMq5AEKDVVzYWdlR3JvdXBpbmcSHgoaVVNBR0VfR1JPVVBJTkdfVU5TUEVDSUZJRUQQABIWChJVU0FHRV9HUk9VUElOR19EQVkQARIXChNVU0FHRV9HUk9VUElOR19IT1VSEAISFwoTVVNBR0VfR1JPVVBJTkdfS0lORBADEhsKF1VTQUdFX0dST1VQSU5HX1BST1ZJREVSEAQSGAoUVVNBR0VfR1JPVVBJTkdfTU9ERUwQBRIYChRVU0FHRV9HUk9VUElOR19BR0VOVBAGEhgKFFVTQUdFX0dST1VQSU5HX1BBWUVSEAcykA4KDUxlZGdlclNlcnZpY2USXQoMR3JhbnRDcmVkaXRzEiQucGxvcmkubGVkZ2VyLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuR3JhbnRDcmVkaXRzUmVzcG9uc2UiABJaCgtSZWNvcmRVc2FnZRIjLnBsb3JpLmxlZGdlci52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJC5wbG9yaS5sZWRnZXIudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIAElcKCkdldEJhbGFuY2USIi5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuR2V0QmFsYW5jZVJlc3BvbnNlIgASYgoNV2F0Y2hBY2NvdW50cxIlLnBsb3JpLmxlZGdlci52MS5XYXRjaEFjY291bnRzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5XYXRjaEFjY291bnRzUmVzcG9uc2UiADABElcKCkV4dGVuZEhvbGQSIi5wbG9yaS5sZWRnZXIudjEuRXh0ZW5kSG9sZFJlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuRXh0ZW5kSG9sZFJlc3BvbnNlIgASWgoLUmVsZWFzZUhvbGQSIy5wbG9yaS5sZWRnZXIudjEuUmVsZWFzZUhvbGRSZXF1ZXN0GiQucGxvcmkubGVkZ2VyLnYxLlJlbGVhc2VIb2xkUmVzcG9uc2UiABJUCglWb2lkR3JhbnQSIS5wbG9yaS5sZWRnZXIudjEuVm9pZEdyYW50UmVxdWVzdBoiLnBsb3JpLmxlZGdlci52MS5Wb2lkR3JhbnRSZXNwb25zZSIAElcKCkxpc3RHcmFudHMSIi5wbG9yaS5sZWRnZXIudjEuTGlzdEdyYW50c1JlcXVlc3QaIy5wbG9yaS5sZWRnZXIudjEuTGlzdEdyYW50c1Jlc3BvbnNlIgASVAoJR2V0Q2hhcmdlEiEucGxvcmkubGVkZ2VyLnYxLkdldENoYXJnZVJlcXVlc3QaIi5wbG9yaS5sZWRnZXIudjEuR2V0Q2hhcmdlUmVzcG9uc2UiABJgCg1SZXZlcnNlQ2hhcmdlEiUucGxvcmkubGVkZ2VyLnYxLlJldmVyc2VDaGFyZ2VSZXF1ZXN0GiYucGxvcmkubGVkZ2VyLnYxLlJldmVyc2VDaGFyZ2VSZXNwb25zZSIAEmMKDlN1bW1hcml6ZVVzYWdlEiYucGxvcmkubGVkZ2VyLnYxLlN1bW1hcml6ZVVzYWdlUmVxdWVzdBonLnBsb3JpLmxlZGdlci52MS5TdW1tYXJpemVVc2FnZVJlc3BvbnNlIgASYgoNRXhwb3J0Q2hhcmdlcxIlLnBsb3JpLmxlZGdlci52MS5FeHBvcnRDaGFyZ2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5FeHBvcnRDaGFyZ2VzUmVzcG9uc2UiADABEl0KDFJlY29uY2lsZURheRIkLnBsb3JpLmxlZGdlci52MS5SZWNvbmNpbGVEYXlSZXF1ZXN0GiUucGxvcmkubGVkZ2VyLnYxLlJlY29uY2lsZURheVJlc3BvbnNlIgASXwoMVmVyaWZ5TGVkZ2VyEiQucGxvcmkubGVkZ2VyLnYxLlZlcmlmeUxlZGdlclJlcXVlc3QaJS5wbG9yaS5sZWRnZXIudjEuVmVyaWZ5TGVkZ2VyUmVzcG9uc2UiADABEloKC0xpc3RDaGFyZ2VzEiMucGxvcmkubGVkZ2VyLnYxLkxpc3RDaGFyZ2VzUmVxdWVzdBokLnBsb3JpLmxlZGdlci52MS5MaXN0Q2hhcmdlc1Jlc3BvbnNlIgASaQoQQ3JlYXRlUHJpY2VEcmFmdBIoLnBsb3JpLmxlZGdlci52MS5DcmVhdGVQcmljZURyYWZ0UmVxdWVzdBopLnBsb3JpLmxlZGdlci52MS5DcmVhdGVQcmljZURyYWZ0UmVzcG9uc2UiABJXCgpMaXN0UHJpY2VzEiIucGxvcmkubGVkZ2VyLnYxLkxpc3RQcmljZXNSZXF1ZXN0GiMucGxvcmkubGVkZ2VyLnYxLkxpc3RQcmljZXNSZXNwb25zZSIAEmAKDVByZXZpZXdDaGFyZ2USJS5wbG9yaS5sZWRnZXIudjEuUHJldmlld0NoYXJnZVJlcXVlc3QaJi5wbG9yaS5sZWRnZXIudjEuUHJldmlld0NoYXJnZVJlc3BvbnNlIgASYAoNUHVibGlzaFByaWNlcxIlLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVxdWVzdBomLnBsb3JpLmxlZGdlci52MS5QdWJsaXNoUHJpY2VzUmVzcG9uc2UiAGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_rpc_status, file_plori_ledger_v1_ledger, file_plori_type_v1_type]);
 
 /**
  * Gives credits.
@@ -252,6 +252,69 @@ export const GetBalanceResponseSchema: GenMessage<GetBalanceResponse> = /*@__PUR
   messageDesc(file_plori_ledger_v1_ledger_service, 6);
 
 /**
+ * Asks for events.
+ *
+ * @generated from message plori.ledger.v1.WatchAccountsRequest
+ */
+export type WatchAccountsRequest = Message<"plori.ledger.v1.WatchAccountsRequest"> & {
+  /**
+   * The newest token that an earlier stream gave, to go on after it without a gap. Empty: from now on.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+
+  /**
+   * The platform's ids of the accounts, at most 500. Empty: every account.
+   *
+   * @generated from field: repeated string accounts = 2;
+   */
+  accounts: string[];
+};
+
+/**
+ * Describes the message plori.ledger.v1.WatchAccountsRequest.
+ * Use `create(WatchAccountsRequestSchema)` to create a new message.
+ */
+export const WatchAccountsRequestSchema: GenMessage<WatchAccountsRequest> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 7);
+
+/**
+ * Events, or a sign of life.
+ *
+ * @generated from message plori.ledger.v1.WatchAccountsResponse
+ */
+export type WatchAccountsResponse = Message<"plori.ledger.v1.WatchAccountsResponse"> & {
+  /**
+   * Where the stream stands after this message: opaque, at most 128 characters. Send it again to go on without a gap; it fits any choice of accounts.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+
+  /**
+   * In the order in which they happened. Empty: a heartbeat, every 5 seconds when nothing else is sent, or the first message.
+   *
+   * @generated from field: repeated plori.ledger.v1.AccountEvent events = 2;
+   */
+  events: AccountEvent[];
+
+  /**
+   * The gap cannot be told any more (events are kept for 7 days, the newest 100,000 of them): read balances and keys anew. The stream goes on from here.
+   *
+   * @generated from field: bool missed = 3;
+   */
+  missed: boolean;
+};
+
+/**
+ * Describes the message plori.ledger.v1.WatchAccountsResponse.
+ * Use `create(WatchAccountsResponseSchema)` to create a new message.
+ */
+export const WatchAccountsResponseSchema: GenMessage<WatchAccountsResponse> = /*@__PURE__*/
+  messageDesc(file_plori_ledger_v1_ledger_service, 8);
+
+/**
  * Asks for charges.
  *
  * @generated from message plori.ledger.v1.ListChargesRequest
@@ -293,7 +356,7 @@ export type ListChargesRequest = Message<"plori.ledger.v1.ListChargesRequest"> &
  * Use `create(ListChargesRequestSchema)` to create a new message.
  */
 export const ListChargesRequestSchema: GenMessage<ListChargesRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 7);
+  messageDesc(file_plori_ledger_v1_ledger_service, 9);
 
 /**
  * A page of charges.
@@ -321,7 +384,7 @@ export type ListChargesResponse = Message<"plori.ledger.v1.ListChargesResponse">
  * Use `create(ListChargesResponseSchema)` to create a new message.
  */
 export const ListChargesResponseSchema: GenMessage<ListChargesResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 8);
+  messageDesc(file_plori_ledger_v1_ledger_service, 10);
 
 /**
  * Publishes prices.
@@ -377,7 +440,7 @@ export type PublishPricesRequest = Message<"plori.ledger.v1.PublishPricesRequest
  * Use `create(PublishPricesRequestSchema)` to create a new message.
  */
 export const PublishPricesRequestSchema: GenMessage<PublishPricesRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 9);
+  messageDesc(file_plori_ledger_v1_ledger_service, 11);
 
 /**
  * The published version.
@@ -398,7 +461,7 @@ export type PublishPricesResponse = Message<"plori.ledger.v1.PublishPricesRespon
  * Use `create(PublishPricesResponseSchema)` to create a new message.
  */
 export const PublishPricesResponseSchema: GenMessage<PublishPricesResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 10);
+  messageDesc(file_plori_ledger_v1_ledger_service, 12);
 
 /**
  * Keeps a hold open.
@@ -447,7 +510,7 @@ export type ExtendHoldRequest = Message<"plori.ledger.v1.ExtendHoldRequest"> & {
  * Use `create(ExtendHoldRequestSchema)` to create a new message.
  */
 export const ExtendHoldRequestSchema: GenMessage<ExtendHoldRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 11);
+  messageDesc(file_plori_ledger_v1_ledger_service, 13);
 
 /**
  * The hold.
@@ -468,7 +531,7 @@ export type ExtendHoldResponse = Message<"plori.ledger.v1.ExtendHoldResponse"> &
  * Use `create(ExtendHoldResponseSchema)` to create a new message.
  */
 export const ExtendHoldResponseSchema: GenMessage<ExtendHoldResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 12);
+  messageDesc(file_plori_ledger_v1_ledger_service, 14);
 
 /**
  * Gives up a hold.
@@ -510,7 +573,7 @@ export type ReleaseHoldRequest = Message<"plori.ledger.v1.ReleaseHoldRequest"> &
  * Use `create(ReleaseHoldRequestSchema)` to create a new message.
  */
 export const ReleaseHoldRequestSchema: GenMessage<ReleaseHoldRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 13);
+  messageDesc(file_plori_ledger_v1_ledger_service, 15);
 
 /**
  * The hold.
@@ -531,7 +594,7 @@ export type ReleaseHoldResponse = Message<"plori.ledger.v1.ReleaseHoldResponse">
  * Use `create(ReleaseHoldResponseSchema)` to create a new message.
  */
 export const ReleaseHoldResponseSchema: GenMessage<ReleaseHoldResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 14);
+  messageDesc(file_plori_ledger_v1_ledger_service, 16);
 
 /**
  * Takes a grant back.
@@ -566,7 +629,7 @@ export type VoidGrantRequest = Message<"plori.ledger.v1.VoidGrantRequest"> & {
  * Use `create(VoidGrantRequestSchema)` to create a new message.
  */
 export const VoidGrantRequestSchema: GenMessage<VoidGrantRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 15);
+  messageDesc(file_plori_ledger_v1_ledger_service, 17);
 
 /**
  * The grant.
@@ -587,7 +650,7 @@ export type VoidGrantResponse = Message<"plori.ledger.v1.VoidGrantResponse"> & {
  * Use `create(VoidGrantResponseSchema)` to create a new message.
  */
 export const VoidGrantResponseSchema: GenMessage<VoidGrantResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 16);
+  messageDesc(file_plori_ledger_v1_ledger_service, 18);
 
 /**
  * Asks for grants.
@@ -622,7 +685,7 @@ export type ListGrantsRequest = Message<"plori.ledger.v1.ListGrantsRequest"> & {
  * Use `create(ListGrantsRequestSchema)` to create a new message.
  */
 export const ListGrantsRequestSchema: GenMessage<ListGrantsRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 17);
+  messageDesc(file_plori_ledger_v1_ledger_service, 19);
 
 /**
  * A page of grants.
@@ -650,7 +713,7 @@ export type ListGrantsResponse = Message<"plori.ledger.v1.ListGrantsResponse"> &
  * Use `create(ListGrantsResponseSchema)` to create a new message.
  */
 export const ListGrantsResponseSchema: GenMessage<ListGrantsResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 18);
+  messageDesc(file_plori_ledger_v1_ledger_service, 20);
 
 /**
  * Asks for a charge.
@@ -671,7 +734,7 @@ export type GetChargeRequest = Message<"plori.ledger.v1.GetChargeRequest"> & {
  * Use `create(GetChargeRequestSchema)` to create a new message.
  */
 export const GetChargeRequestSchema: GenMessage<GetChargeRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 19);
+  messageDesc(file_plori_ledger_v1_ledger_service, 21);
 
 /**
  * A charge.
@@ -699,7 +762,7 @@ export type GetChargeResponse = Message<"plori.ledger.v1.GetChargeResponse"> & {
  * Use `create(GetChargeResponseSchema)` to create a new message.
  */
 export const GetChargeResponseSchema: GenMessage<GetChargeResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 20);
+  messageDesc(file_plori_ledger_v1_ledger_service, 22);
 
 /**
  * Undoes a charge.
@@ -734,7 +797,7 @@ export type ReverseChargeRequest = Message<"plori.ledger.v1.ReverseChargeRequest
  * Use `create(ReverseChargeRequestSchema)` to create a new message.
  */
 export const ReverseChargeRequestSchema: GenMessage<ReverseChargeRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 21);
+  messageDesc(file_plori_ledger_v1_ledger_service, 23);
 
 /**
  * The reversal.
@@ -755,7 +818,7 @@ export type ReverseChargeResponse = Message<"plori.ledger.v1.ReverseChargeRespon
  * Use `create(ReverseChargeResponseSchema)` to create a new message.
  */
 export const ReverseChargeResponseSchema: GenMessage<ReverseChargeResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 22);
+  messageDesc(file_plori_ledger_v1_ledger_service, 24);
 
 /**
  * Asks for a verification.
@@ -783,7 +846,7 @@ export type VerifyLedgerRequest = Message<"plori.ledger.v1.VerifyLedgerRequest">
  * Use `create(VerifyLedgerRequestSchema)` to create a new message.
  */
 export const VerifyLedgerRequestSchema: GenMessage<VerifyLedgerRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 23);
+  messageDesc(file_plori_ledger_v1_ledger_service, 25);
 
 /**
  * Something that is not as it must be.
@@ -825,7 +888,7 @@ export type LedgerDifference = Message<"plori.ledger.v1.LedgerDifference"> & {
  * Use `create(LedgerDifferenceSchema)` to create a new message.
  */
 export const LedgerDifferenceSchema: GenMessage<LedgerDifference> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 24);
+  messageDesc(file_plori_ledger_v1_ledger_service, 26);
 
 /**
  * How far a verification has come.
@@ -874,7 +937,7 @@ export type VerifyLedgerResponse = Message<"plori.ledger.v1.VerifyLedgerResponse
  * Use `create(VerifyLedgerResponseSchema)` to create a new message.
  */
 export const VerifyLedgerResponseSchema: GenMessage<VerifyLedgerResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 25);
+  messageDesc(file_plori_ledger_v1_ledger_service, 27);
 
 /**
  * Asks for a summary.
@@ -916,7 +979,7 @@ export type SummarizeUsageRequest = Message<"plori.ledger.v1.SummarizeUsageReque
  * Use `create(SummarizeUsageRequestSchema)` to create a new message.
  */
 export const SummarizeUsageRequestSchema: GenMessage<SummarizeUsageRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 26);
+  messageDesc(file_plori_ledger_v1_ledger_service, 28);
 
 /**
  * One group's usage. What is not grouped by is unset.
@@ -1000,7 +1063,7 @@ export type UsageSummary = Message<"plori.ledger.v1.UsageSummary"> & {
  * Use `create(UsageSummarySchema)` to create a new message.
  */
 export const UsageSummarySchema: GenMessage<UsageSummary> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 27);
+  messageDesc(file_plori_ledger_v1_ledger_service, 29);
 
 /**
  * How much of a component was used.
@@ -1028,7 +1091,7 @@ export type ComponentQuantity = Message<"plori.ledger.v1.ComponentQuantity"> & {
  * Use `create(ComponentQuantitySchema)` to create a new message.
  */
 export const ComponentQuantitySchema: GenMessage<ComponentQuantity> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 28);
+  messageDesc(file_plori_ledger_v1_ledger_service, 30);
 
 /**
  * A summary.
@@ -1049,7 +1112,7 @@ export type SummarizeUsageResponse = Message<"plori.ledger.v1.SummarizeUsageResp
  * Use `create(SummarizeUsageResponseSchema)` to create a new message.
  */
 export const SummarizeUsageResponseSchema: GenMessage<SummarizeUsageResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 29);
+  messageDesc(file_plori_ledger_v1_ledger_service, 31);
 
 /**
  * Where an operator's prices come from: plori's catalogue of models, at list price.
@@ -1058,18 +1121,18 @@ export const SummarizeUsageResponseSchema: GenMessage<SummarizeUsageResponse> = 
  */
 export type CataloguePrices = Message<"plori.ledger.v1.CataloguePrices"> & {
   /**
-   * What a US dollar is worth in credits; more than zero.
+   * What a US dollar is worth in credits; more than zero. Absent: as the operator set it (PLORI_CREDITS_PER_USD).
    *
    * @generated from field: plori.type.v1.Credits credits_per_usd = 1;
    */
   creditsPerUsd?: Credits | undefined;
 
   /**
-   * What is added to the list price, in per cent, 0-1000.
+   * What is added to the list price, in per cent, 0-1000. Absent: as the operator set it (PLORI_MARKUP_PERCENT).
    *
-   * @generated from field: int32 markup_percent = 2;
+   * @generated from field: optional int32 markup_percent = 2;
    */
-  markupPercent: number;
+  markupPercent?: number | undefined;
 };
 
 /**
@@ -1077,7 +1140,7 @@ export type CataloguePrices = Message<"plori.ledger.v1.CataloguePrices"> & {
  * Use `create(CataloguePricesSchema)` to create a new message.
  */
 export const CataloguePricesSchema: GenMessage<CataloguePrices> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 30);
+  messageDesc(file_plori_ledger_v1_ledger_service, 32);
 
 /**
  * Proposes prices.
@@ -1126,7 +1189,7 @@ export type CreatePriceDraftRequest = Message<"plori.ledger.v1.CreatePriceDraftR
  * Use `create(CreatePriceDraftRequestSchema)` to create a new message.
  */
 export const CreatePriceDraftRequestSchema: GenMessage<CreatePriceDraftRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 31);
+  messageDesc(file_plori_ledger_v1_ledger_service, 33);
 
 /**
  * Something that is allowed and yet looks like a slip.
@@ -1154,7 +1217,7 @@ export type PriceWarning = Message<"plori.ledger.v1.PriceWarning"> & {
  * Use `create(PriceWarningSchema)` to create a new message.
  */
 export const PriceWarningSchema: GenMessage<PriceWarning> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 32);
+  messageDesc(file_plori_ledger_v1_ledger_service, 34);
 
 /**
  * The draft.
@@ -1189,7 +1252,7 @@ export type CreatePriceDraftResponse = Message<"plori.ledger.v1.CreatePriceDraft
  * Use `create(CreatePriceDraftResponseSchema)` to create a new message.
  */
 export const CreatePriceDraftResponseSchema: GenMessage<CreatePriceDraftResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 33);
+  messageDesc(file_plori_ledger_v1_ledger_service, 35);
 
 /**
  * Asks for prices.
@@ -1224,7 +1287,7 @@ export type ListPricesRequest = Message<"plori.ledger.v1.ListPricesRequest"> & {
  * Use `create(ListPricesRequestSchema)` to create a new message.
  */
 export const ListPricesRequestSchema: GenMessage<ListPricesRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 34);
+  messageDesc(file_plori_ledger_v1_ledger_service, 36);
 
 /**
  * A page of prices.
@@ -1259,7 +1322,7 @@ export type ListPricesResponse = Message<"plori.ledger.v1.ListPricesResponse"> &
  * Use `create(ListPricesResponseSchema)` to create a new message.
  */
 export const ListPricesResponseSchema: GenMessage<ListPricesResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 35);
+  messageDesc(file_plori_ledger_v1_ledger_service, 37);
 
 /**
  * Asks what usage would cost.
@@ -1308,7 +1371,7 @@ export type PreviewChargeRequest = Message<"plori.ledger.v1.PreviewChargeRequest
  * Use `create(PreviewChargeRequestSchema)` to create a new message.
  */
 export const PreviewChargeRequestSchema: GenMessage<PreviewChargeRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 36);
+  messageDesc(file_plori_ledger_v1_ledger_service, 38);
 
 /**
  * What it would cost.
@@ -1343,7 +1406,7 @@ export type PreviewChargeResponse = Message<"plori.ledger.v1.PreviewChargeRespon
  * Use `create(PreviewChargeResponseSchema)` to create a new message.
  */
 export const PreviewChargeResponseSchema: GenMessage<PreviewChargeResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 37);
+  messageDesc(file_plori_ledger_v1_ledger_service, 39);
 
 /**
  * Asks for an export.
@@ -1352,18 +1415,40 @@ export const PreviewChargeResponseSchema: GenMessage<PreviewChargeResponse> = /*
  */
 export type ExportChargesRequest = Message<"plori.ledger.v1.ExportChargesRequest"> & {
   /**
-   * The platform's id of the account.
+   * The platform's id of the account. Empty: every account.
    *
    * @generated from field: string account = 1;
    */
   account: string;
 
   /**
-   * Charges after this sequence. 0: all.
+   * Charges after this sequence: of `account`, or, of every account, of `after_account`. 0: all.
    *
    * @generated from field: int64 after_sequence = 2;
    */
   afterSequence: bigint;
+
+  /**
+   * Every account: goes on in this one. Empty: from the first.
+   *
+   * @generated from field: string after_account = 3;
+   */
+  afterAccount: string;
+
+  /**
+   * Charges that were recorded at this time or later. Absent: from the first.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Charges that were recorded before this time; not in the future. What was recorded by then never changes, so that exports of adjoining times hold
+   * each charge exactly once, however late it was reported. Absent: to the newest; required for every account.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
 };
 
 /**
@@ -1371,7 +1456,7 @@ export type ExportChargesRequest = Message<"plori.ledger.v1.ExportChargesRequest
  * Use `create(ExportChargesRequestSchema)` to create a new message.
  */
 export const ExportChargesRequestSchema: GenMessage<ExportChargesRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 38);
+  messageDesc(file_plori_ledger_v1_ledger_service, 40);
 
 /**
  * What an export held.
@@ -1414,6 +1499,13 @@ export type ExportManifest = Message<"plori.ledger.v1.ExportManifest"> & {
    * @generated from field: string sha256 = 5;
    */
   sha256: string;
+
+  /**
+   * The account of the last one; `account` or `after_account` when there was none.
+   *
+   * @generated from field: string last_account = 6;
+   */
+  lastAccount: string;
 };
 
 /**
@@ -1421,7 +1513,7 @@ export type ExportManifest = Message<"plori.ledger.v1.ExportManifest"> & {
  * Use `create(ExportManifestSchema)` to create a new message.
  */
 export const ExportManifestSchema: GenMessage<ExportManifest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 39);
+  messageDesc(file_plori_ledger_v1_ledger_service, 41);
 
 /**
  * A part of an export.
@@ -1449,7 +1541,7 @@ export type ExportChargesResponse = Message<"plori.ledger.v1.ExportChargesRespon
  * Use `create(ExportChargesResponseSchema)` to create a new message.
  */
 export const ExportChargesResponseSchema: GenMessage<ExportChargesResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 40);
+  messageDesc(file_plori_ledger_v1_ledger_service, 42);
 
 /**
  * Asks for a comparison.
@@ -1479,18 +1571,18 @@ export type ReconcileDayRequest = Message<"plori.ledger.v1.ReconcileDayRequest">
   billedUsdNanos: bigint;
 
   /**
-   * What a US dollar is worth in credits.
+   * What a US dollar is worth in credits. Absent: as the operator set it (PLORI_CREDITS_PER_USD).
    *
    * @generated from field: plori.type.v1.Credits credits_per_usd = 4;
    */
   creditsPerUsd?: Credits | undefined;
 
   /**
-   * What was added to the list price, in per cent, 0-1000.
+   * What was added to the list price, in per cent, 0-1000. Absent: as the operator set it (PLORI_MARKUP_PERCENT).
    *
-   * @generated from field: int32 markup_percent = 5;
+   * @generated from field: optional int32 markup_percent = 5;
    */
-  markupPercent: number;
+  markupPercent?: number | undefined;
 };
 
 /**
@@ -1498,7 +1590,7 @@ export type ReconcileDayRequest = Message<"plori.ledger.v1.ReconcileDayRequest">
  * Use `create(ReconcileDayRequestSchema)` to create a new message.
  */
 export const ReconcileDayRequestSchema: GenMessage<ReconcileDayRequest> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 41);
+  messageDesc(file_plori_ledger_v1_ledger_service, 43);
 
 /**
  * How a model's usage compares.
@@ -1540,7 +1632,7 @@ export type ReconciledModel = Message<"plori.ledger.v1.ReconciledModel"> & {
  * Use `create(ReconciledModelSchema)` to create a new message.
  */
 export const ReconciledModelSchema: GenMessage<ReconciledModel> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 42);
+  messageDesc(file_plori_ledger_v1_ledger_service, 44);
 
 /**
  * The comparison.
@@ -1589,7 +1681,7 @@ export type ReconcileDayResponse = Message<"plori.ledger.v1.ReconcileDayResponse
  * Use `create(ReconcileDayResponseSchema)` to create a new message.
  */
 export const ReconcileDayResponseSchema: GenMessage<ReconcileDayResponse> = /*@__PURE__*/
-  messageDesc(file_plori_ledger_v1_ledger_service, 43);
+  messageDesc(file_plori_ledger_v1_ledger_service, 45);
 
 /**
  * What became of one record.
@@ -1753,6 +1845,18 @@ export const LedgerService: GenService<{
     output: typeof GetBalanceResponseSchema;
   },
   /**
+   * What happens to accounts, as it happens: credits that run low, run out or come back, and keys whose state changes. First message: where the stream
+   * stands (no events), so that a watcher knows from when on it hears everything. A watcher that hears nothing for 15 seconds has lost its stream.
+   * Roles: settings, scheduler, admin.
+   *
+   * @generated from rpc plori.ledger.v1.LedgerService.WatchAccounts
+   */
+  watchAccounts: {
+    methodKind: "server_streaming";
+    input: typeof WatchAccountsRequestSchema;
+    output: typeof WatchAccountsResponseSchema;
+  },
+  /**
    * Keeps a hold open for a long stream: for 15 minutes more, 4 hours in all. Roles: agent-host (its own holds).
    *
    * @generated from rpc plori.ledger.v1.LedgerService.ExtendHold
@@ -1824,7 +1928,8 @@ export const LedgerService: GenService<{
     output: typeof SummarizeUsageResponseSchema;
   },
   /**
-   * An account's charges, oldest first, and a manifest of them at the end; goes on from any sequence. Roles: billing, admin.
+   * Charges, account by account in the order of their ids, each account's oldest first, and a manifest of them at the end; goes on from any sequence.
+   * Roles: billing, admin.
    *
    * @generated from rpc plori.ledger.v1.LedgerService.ExportCharges
    */

@@ -1080,7 +1080,8 @@ export const RouterService: GenService<{
     output: typeof ReportOutcomeResponseSchema;
   },
   /**
-   * Says which agents run where, all of them or none. Roles: scheduler, admin.
+   * Says which agents run where, all of them or none. Compute is never free: while an account owes more than the overdraft limit, its agents are neither
+   * placed nor renewed (CREDITS_EXHAUSTED, with the accounts in the metadata): stop them. Roles: scheduler, admin.
    *
    * @generated from rpc plori.router.v1.RouterService.PlaceAgents
    */
