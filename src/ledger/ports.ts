@@ -94,11 +94,15 @@ export interface LedgerStore {
   ): Promise<readonly UsageSum[] | undefined>;
   /** The account's charges with a sequence after `afterSequence`, oldest first, at most `limit`. */
   chargesAfter(account: string, afterSequence: number, limit: number): Promise<readonly ChargeRow[]>;
+  /** The sequence of the last of the account's charges that were recorded before `atMs`; 0 when there is none. */
+  lastSequenceBefore(account: string, atMs: number): Promise<number>;
+  /** The first account after `account`, in the order of their ids, that has charges; undefined: there is none. */
+  nextChargedAccount(account: string): Promise<string | undefined>;
   /** Hosted usage of a provider, of every account, that happened from `startMs` on and before `endMs`, both beginnings of hours, by model. */
   summarizeProvider(provider: Provider, startMs: number, endMs: number): Promise<readonly UsageSum[] | undefined>;
   /**
    * Books what time has ended: holds and grants whose end has come, for at most 500 accounts. Returns for how many; when that is the most, there may be
-   * more. Decisions do not wait for it: they go by time themselves.
+   * more. Decisions do not wait for it: they go by time themselves. Once it returns, nothing is recorded any more with a time from before it was called.
    */
   sweepHolds(): Promise<number>;
 }

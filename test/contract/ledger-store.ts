@@ -58,6 +58,20 @@ export function ledgerStoreContract(name: string, open: () => Promise<OpenLedger
     const record = (records: readonly UsageRecord[], recorder = RECORDER): Promise<readonly RecordResult[]> =>
       ledger.recordUsage(records, recorder, testMutation("a1", "usage.recorded"));
 
+    test("how far an account had come by a time, and which account has charges next, is known", async () => {
+      const disk = (usageId: string, account: string) =>
+        recordOf(usageId, { kind: "DISK", byteSeconds: 1n }, { account });
+      expect(await ledger.lastSequenceBefore("a1", NOW_MS)).toBe(0);
+      expect(await ledger.nextChargedAccount("")).toBeUndefined();
+      await record([disk("u1", "a1"), disk("u2", "a1"), disk("u1", "a3")]);
+      opened.clock.advance(1_000);
+      await record([disk("u3", "a1")]);
+      const at = (ms: number) => ledger.lastSequenceBefore("a1", NOW_MS + ms);
+      expect([await at(0), await at(1), await at(1_000), await at(1_001)]).toEqual([0, 2, 2, 3]);
+      expect([await ledger.nextChargedAccount(""), await ledger.nextChargedAccount("a1")]).toEqual(["a1", "a3"]);
+      expect(await ledger.nextChargedAccount("a3")).toBeUndefined();
+    });
+
     test("an unknown account has an empty balance and no charges", async () => {
       expect(await ledger.balance("nobody")).toEqual({
         account: "nobody",

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ManualClock, manualClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { Grouping } from "../../src/ledger/summarize-usage.ts";
-import { exportCharges } from "../../src/ledger/verbs/export-charges.ts";
+import { type ExportChargesInput, exportCharges } from "../../src/ledger/verbs/export-charges.ts";
 import { listCharges } from "../../src/ledger/verbs/read-account.ts";
 import { summarizeUsage } from "../../src/ledger/verbs/summarize-usage.ts";
 import { openSqlite, type SqliteStore } from "../../src/store/sqlite/open-sqlite.ts";
@@ -12,6 +12,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { item, NOW_MS, RECORDER, recordOf } from "./fixtures.ts";
 
 const HOUR_MS = 3_600_000;
+const WHOLE = { account: "a1", afterAccount: "", afterSequence: 0n, startMs: undefined, endMs: undefined };
 let directory: ReturnType<typeof temporaryDirectory>;
 let store: SqliteStore;
 let clock: ManualClock;
@@ -131,7 +132,7 @@ test("a summary refuses what it cannot be, all at once", async () => {
 test("an export gives every charge once, oldest first, goes on from any sequence, and ends soon after its caller left", async () => {
   await record(450);
   const from = async (afterSequence: bigint, signal = new AbortController().signal): Promise<number[]> => {
-    const pages = exportCharges({ ledger: store.ledger }, { account: "a1", afterSequence }, signal);
+    const pages = exportCharges({ ledger: store.ledger, clock }, { ...WHOLE, afterSequence }, signal);
     return (await Array.fromAsync(pages)).flat().map((charge) => charge.sequence);
   };
   const all = Array.from({ length: 450 }, (_, i) => i + 1);
@@ -139,9 +140,69 @@ test("an export gives every charge once, oldest first, goes on from any sequence
   expect(await from(399n)).toEqual(all.slice(399));
   expect(await from(450n)).toEqual([]);
   const leaving = new AbortController();
-  const pages = exportCharges({ ledger: store.ledger }, { account: "a1", afterSequence: 0n }, leaving.signal);
+  const pages = exportCharges({ ledger: store.ledger, clock }, WHOLE, leaving.signal);
   expect((await pages.next()).done).toBe(false);
   leaving.abort();
   expect((await pages.next()).done).toBe(true);
   await expect(from(-1n)).rejects.toMatchObject({ reason: "FIELDS_INVALID" });
+});
+
+/** What an export gives, as "account/sequence". */
+async function exported(input: Partial<ExportChargesInput>): Promise<string[]> {
+  const { signal } = new AbortController();
+  const pages = exportCharges({ ledger: store.ledger, clock }, { ...WHOLE, ...input }, signal);
+  return (await Array.fromAsync(pages)).flat().map(({ account, sequence }) => `${account}/${sequence}`);
+}
+
+test("exports of adjoining times hold every charge of every account exactly once, in a fixed order, and go on from any of them", async () => {
+  const expected: { name: string; recordMs: number }[] = [];
+  for (let turn = 0; turn < 4; turn += 1) {
+    clock.advance(HOUR_MS);
+    for (const account of ["a2", "a1", "a10"]) {
+      const records = Array.from({ length: 3 }, (_, i) =>
+        recordOf(`${turn}-${i}`, { kind: "DISK", byteSeconds: 1n }, { account, occurMs: NOW_MS - i }),
+      );
+      await store.ledger.recordUsage(records, RECORDER, testMutation(account, "usage.recorded"));
+      for (let i = 1; i <= 3; i += 1) expected.push({ name: `${account}/${turn * 3 + i}`, recordMs: clock.nowMs() });
+    }
+  }
+  const order = (name: string): [string, number] => [name.split("/")[0] ?? "", Number(name.split("/")[1])];
+  const between = (startMs: number, endMs: number): string[] =>
+    expected
+      .filter(({ recordMs }) => recordMs >= startMs && recordMs < endMs)
+      .map(({ name }) => name)
+      .toSorted((a, b) =>
+        order(a)[0] === order(b)[0] ? order(a)[1] - order(b)[1] : order(a)[0] < order(b)[0] ? -1 : 1,
+      );
+  clock.advance(1);
+  const end = clock.nowMs();
+  const every = await exported({ account: "", endMs: end });
+  expect(every).toEqual(between(0, end));
+  for (const cut of [NOW_MS, NOW_MS + 2 * HOUR_MS, NOW_MS + 2 * HOUR_MS + 1, end]) {
+    const before = await exported({ account: "", endMs: cut });
+    const after = cut === end ? [] : await exported({ account: "", startMs: cut, endMs: end });
+    expect([before, after]).toEqual([between(0, cut), between(cut, end)]);
+  }
+  for (const [at, name] of every.entries()) {
+    const [afterAccount, sequence] = order(name);
+    const rest = await exported({ account: "", afterAccount, afterSequence: BigInt(sequence), endMs: end });
+    expect(rest).toEqual(every.slice(at + 1));
+  }
+  expect(await exported({ account: "a10", startMs: NOW_MS + 4 * HOUR_MS })).toEqual(["a10/10", "a10/11", "a10/12"]);
+});
+
+test.each([
+  [{ account: "" }, ["end_time"]],
+  [{ account: "", afterSequence: 3n, endMs: 1 }, ["after_sequence"]],
+  [{ afterAccount: "a2" }, ["after_account"]],
+  [{ endMs: NOW_MS + 1 }, ["end_time"]],
+  [{ startMs: 5, endMs: 5 }, ["start_time"]],
+  [
+    { account: "a/b", afterAccount: "a b", afterSequence: -1n },
+    ["account", "after_account", "after_account", "after_sequence"],
+  ],
+] as const)("an export refuses what it cannot be, all at once: %o", async (input, fields) => {
+  await expect(exported(input)).rejects.toMatchObject({
+    refusal: { violations: fields.map((field) => expect.objectContaining({ field })) },
+  });
 });

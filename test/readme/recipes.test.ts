@@ -52,7 +52,7 @@ describe("the README's recipes, as printed, against the real service and the sim
   function onThisMachine(command: string): string {
     return command
       .replaceAll("/tmp/plori-", `${directory.path}/`)
-      .replaceAll(":7443/", `:${service.grpcPort}/`)
+      .replaceAll(":7443", `:${service.grpcPort}`)
       .replaceAll(":7444/", `:${service.connectPort}/`)
       .replaceAll(":7445/", `:${service.opsPort}/`)
       .replaceAll(".plori/", `${service.dataDir}/`);

@@ -29,16 +29,18 @@ const STRANGERS: readonly (readonly [string, string])[] = [
   ["doors", "kms"],
 ];
 /** Only these floors read generated code. */
-const GEN_READERS: readonly string[] = ["doors", "seal", "client", "gen"];
+const GEN_READERS: readonly string[] = ["doors", "seal", "client", "export", "gen"];
+/** Programs of their own, which know the service by its API alone. */
+const APART: readonly string[] = ["client", "export"];
 /** The files through which alone a floor is known to a stranger: its ports. */
 const PORT_FILES = /\/(ports|sealer)\.ts$/;
 /** Packages that only one place may import. */
 const OWNED_PACKAGES: readonly (readonly [RegExp, RegExp])[] = [
   [/^@aws-sdk\//, /^kms\/aws\.ts$/],
   [/^better-sqlite3$/, /^store\/sqlite\//],
-  [/^@grpc\/grpc-js$/, /^(doors|client)\//],
+  [/^@grpc\/grpc-js$/, /^(doors|client|export)\//],
   [/^@connectrpc\//, /^doors\//],
-  [/^@bufbuild\//, /^(doors|seal|client)\//],
+  [/^@bufbuild\//, /^(doors|seal|client|export)\//],
   [/^@peculiar\//, /^(identity|doors)\//],
   [/^pino$/, /^base\/log\.ts$/],
 ];
@@ -84,7 +86,7 @@ function importBreach(from: string, to: string): string | undefined {
   const toFloor = floorOf(to);
   if (toFloor === "gen") return GEN_READERS.includes(fromFloor) ? undefined : `${from} reads generated code (${to})`;
   if (fromFloor === toFloor) return undefined;
-  if (fromFloor === "client") return toFloor === "base" ? undefined : `${from} stands apart but imports ${to}`;
+  if (APART.includes(fromFloor)) return toFloor === "base" ? undefined : `${from} stands apart but imports ${to}`;
   if (levelOf(toFloor) > levelOf(fromFloor)) return `${from} imports from a higher floor (${to})`;
   const strange = STRANGERS.some(([one, other]) => one === fromFloor && other === toFloor);
   return strange && !PORT_FILES.test(`/${to}`) ? `${from} imports the inside of ${toFloor} (${to})` : undefined;

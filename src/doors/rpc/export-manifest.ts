@@ -13,8 +13,11 @@ export class ManifestBuilder {
   #amountNano = 0n;
   #first = 0n;
   #last: bigint;
+  #lastAccount: string;
 
-  constructor(afterSequence: bigint) {
+  /** Where the export begins: after this charge of this account. */
+  constructor(afterAccount: string, afterSequence: bigint) {
+    this.#lastAccount = afterAccount;
     this.#last = afterSequence;
   }
 
@@ -28,6 +31,7 @@ export class ManifestBuilder {
     this.#charges += 1n;
     this.#amountNano += amountNano;
     this.#last = charge.sequence;
+    this.#lastAccount = charge.account;
   }
 
   /** All that was sent. Call it once, at the end. */
@@ -37,6 +41,7 @@ export class ManifestBuilder {
       amount: creditsMessage(this.#amountNano),
       firstSequence: this.#first,
       lastSequence: this.#last,
+      lastAccount: this.#lastAccount,
       sha256: this.#hash.digest("hex"),
     });
   }

@@ -38,9 +38,10 @@ export function createSummaryHandlers(
   deps: SummarizeUsageDeps & ExportChargesDeps & ReconcileDayDeps,
 ): Pick<ServiceHandlers<typeof LedgerService>, "summarizeUsage" | "exportCharges" | "reconcileDay"> {
   return {
-    async *exportCharges({ account, afterSequence }, { signal }) {
-      const manifest = new ManifestBuilder(afterSequence);
-      for await (const page of exportCharges(deps, { account, afterSequence }, signal)) {
+    async *exportCharges({ account, afterAccount, afterSequence, startTime, endTime }, { signal }) {
+      const manifest = new ManifestBuilder(account === "" ? afterAccount : account, afterSequence);
+      const times = { startMs: fromTimestamp(startTime), endMs: fromTimestamp(endTime) };
+      for await (const page of exportCharges(deps, { account, afterAccount, afterSequence, ...times }, signal)) {
         const charges = page.map(chargeMessage);
         for (const [index, charge] of charges.entries()) manifest.add(charge, page[index]?.amountNano ?? 0n);
         yield create(ExportChargesResponseSchema, { charges });

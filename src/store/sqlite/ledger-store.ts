@@ -39,6 +39,8 @@ export function createLedgerStore(path: string, reader: Connection, writer: Writ
   const selectLast = reader
     .prepare("SELECT sequence FROM charge WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT 1")
     .pluck();
+  const selectRecordMs = reader.prepare("SELECT record_ms FROM charge WHERE account = ? AND sequence = ?").pluck();
+  const selectNextAccount = reader.prepare("SELECT min(account) FROM charge WHERE account > ?").pluck();
   const selectRollups = reader.prepare("SELECT * FROM rollup WHERE account = ? AND hour >= ? AND hour < ?");
   const selectOldest = reader.prepare(
     `SELECT ${CHARGE_COLUMNS} FROM charge WHERE account = ? AND sequence > ? ORDER BY sequence LIMIT ?`,
@@ -101,6 +103,21 @@ export function createLedgerStore(path: string, reader: Connection, writer: Writ
     },
     async chargesAfter(account, afterSequence, limit) {
       return (selectOldest.all(account, afterSequence, limit) as StoredCharge[]).map(toCharge);
+    },
+    async lastSequenceBefore(account, atMs) {
+      // Recorded time never runs backwards within an account, and its sequences have no gap: the place is found by halving.
+      let before = 0;
+      let notBefore = Number(selectLast.get(account, Number.MAX_SAFE_INTEGER) ?? 0n) + 1;
+      while (notBefore - before > 1) {
+        const middle = Math.floor((before + notBefore) / 2);
+        const recordMs = selectRecordMs.get(account, middle) as bigint | undefined;
+        if (recordMs !== undefined && recordMs < BigInt(atMs)) before = middle;
+        else notBefore = middle;
+      }
+      return before;
+    },
+    async nextChargedAccount(account) {
+      return (selectNextAccount.get(account) as string | null) ?? undefined;
     },
     async summarizeProvider(provider, startMs, endMs) {
       const rows = selectHosted.iterate(startMs / HOUR_MS, endMs / HOUR_MS, provider) as IterableIterator<StoredRollup>;
