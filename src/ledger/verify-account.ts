@@ -1,8 +1,19 @@
+import { MAX_NANO } from "../base/credits.ts";
 import { chargeDigest, type StoredValue } from "./charge-digest.ts";
 import type { ModelPrices, PriceBook } from "./price-book.ts";
 import { priceUsage, type Quantities } from "./price-usage.ts";
 import { addToRollup, rollupKey } from "./rollup.ts";
-import type { ChargeRow, Component, GrantRow, HoldRow, PoolRow, RollupRow, RouteFacts, TransferRow } from "./rows.ts";
+import {
+  type ChargeRow,
+  COMPONENTS,
+  type Component,
+  type GrantRow,
+  type HoldRow,
+  type PoolRow,
+  type RollupRow,
+  type RouteFacts,
+  type TransferRow,
+} from "./rows.ts";
 
 /** A charge as it stands in its table. */
 export interface StoredChargeRow {
@@ -83,7 +94,7 @@ class Checks {
 }
 
 function* verifyCharges(rows: AccountRows, pool: PoolRow, check: Checks) {
-  const rollups = new Map<string, RollupRow>();
+  const rollups = new Map<string, SummedRollup>();
   const byKind = new Map<string, bigint>();
   let digest = "";
   let last = 0;
@@ -108,7 +119,7 @@ function* verifyCharges(rows: AccountRows, pool: PoolRow, check: Checks) {
     yield* verifyLinks(rows, charge, check);
     const model = summedModel(rows, charge);
     const key = rollupKey(charge, model);
-    rollups.set(key, addToRollup(rollups.get(key), charge, model));
+    rollups.set(key, sumUp(rollups.get(key), charge, model));
     yield undefined;
   }
   yield* check.same("time", "pool.record_time", recordMs, pool.recordMs);
@@ -231,15 +242,37 @@ function* verifyGrantsAndHolds(
   yield* check.same("balance", "pool.granted", grantedNano, pool.grantedNano);
 }
 
-function* verifyRollups(rows: AccountRows, expected: Map<string, RollupRow>, check: Checks): Generator<Found, void> {
+/** A rollup row summed up anew. */
+interface SummedRollup {
+  readonly row: RollupRow;
+  /** Whether one of its sums that stop at 2^63-1 got there: what stands in it from then on depends on how charges came in batches. */
+  readonly hasStopped: boolean;
+}
+
+function sumUp(before: SummedRollup | undefined, charge: ChargeRow, model: string): SummedRollup {
+  const row = addToRollup(before?.row, charge, model);
+  const isFull = row.listNano === MAX_NANO || COMPONENTS.some((component) => row.quantities[component] === MAX_NANO);
+  return { row, hasStopped: isFull || before?.hasStopped === true };
+}
+
+/** Everything that a rollup row sums up, in words. */
+function describeSums({ charges, amountNano, listNano, quantities }: RollupRow, hasStopped: boolean): string {
+  const stopping = hasStopped ? [] : [listNano, ...COMPONENTS.map((component) => quantities[component])];
+  return [charges, amountNano, ...stopping].join(", ");
+}
+
+function* verifyRollups(rows: AccountRows, expected: Map<string, SummedRollup>, check: Checks): Generator<Found, void> {
   for (const row of rows.rollups) {
     const key = [row.account, row.hour, row.agent, row.kind, row.payer, row.provider, row.model].join("\n");
     const subject = `rollups/${row.hour}/${row.agent}/${row.kind}/${row.payer}/${row.provider}/${row.model}`;
     const sum = expected.get(key);
     expected.delete(key);
-    yield* check.same("rollup", subject, `${sum?.charges}, ${sum?.amountNano}`, `${row.charges}, ${row.amountNano}`);
+    const sums = sum === undefined ? "missing" : describeSums(sum.row, sum.hasStopped);
+    yield* check.same("rollup", subject, sums, describeSums(row, sum?.hasStopped === true));
     yield undefined;
   }
-  for (const { hour, agent, kind } of expected.values())
+  for (const { row } of expected.values()) {
+    const { hour, agent, kind } = row;
     yield* check.same("rollup", `rollups/${hour}/${agent}/${kind}`, "present", "missing");
+  }
 }

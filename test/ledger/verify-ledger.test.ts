@@ -167,6 +167,8 @@ test.each([
   ["a larger transfer", `UPDATE transfer SET amount_nano = amount_nano + 1 ${OF_A1} AND code = 'USAGE'`, "transfers"],
   ["a removed transfer", `DELETE FROM transfer ${OF_A1} AND sequence = 2`, "sequence"],
   ["a larger rollup", `UPDATE rollup SET amount_nano = amount_nano + 1 ${OF_A1}`, "rollup"],
+  ["a rollup that saved more", `UPDATE rollup SET list_nano = list_nano + 1 ${OF_A1}`, "rollup"],
+  ["a rollup of more tokens", `UPDATE rollup SET output = output + 1 ${OF_A1}`, "rollup"],
   ["a removed rollup", `DELETE FROM rollup ${OF_A1}`, "rollup"],
   [
     "another price in the book",
@@ -188,4 +190,19 @@ test("a verification ends soon after its caller left", async () => {
   const found: VerifiedAccount[] = [];
   for await (const one of store.ledger.verify(undefined, "", leaving.signal)) found.push(one);
   expect(found.map(({ account }) => account)).toEqual([""]);
+});
+
+test("quantities that stopped at what 64 bits hold are no difference, however the charges came in batches", async () => {
+  const { ledger } = store;
+  const items = [item("DISK", 1n, 1_000_000_000_000n)];
+  await ledger.publishPrices({ items, effectiveMs: undefined }, testMutation("", "prices.published"));
+  const many = (ids: readonly string[]) =>
+    ids.map((id) => recordOf(id, { kind: "DISK", byteSeconds: LIMITS.byteSecondsMax }, { occurMs: clock.nowMs() }));
+  const record = (ids: readonly string[]) =>
+    ledger.recordUsage(many(ids), RECORDER, testMutation("a1", "usage.recorded"));
+  const results = [...(await record(["x1", "x2"])), ...(await record(["x3"]))];
+  expect(results.map(({ outcome }) => outcome)).toEqual(["CREATED", "CREATED", "CREATED"]);
+  const newest = (await ledger.listCharges("a1", 1))[0]?.sequence ?? 0;
+  await ledger.reverseCharge("a1", newest, testMutation("a1", "charge.reversed"));
+  expect((await verify("a1")).flatMap(({ differences }) => differences)).toEqual([]);
 });
