@@ -11,6 +11,7 @@ import { openSealing } from "./app/open-sealing.ts";
 import { openVault } from "./app/open-vault.ts";
 import { openRouting } from "./app/routing.ts";
 import { createServiceMetrics } from "./app/service-metrics.ts";
+import { watchStorage } from "./app/storage.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { createIdMinter } from "./base/ids.ts";
 import { createLog, type Log } from "./base/log.ts";
@@ -72,6 +73,7 @@ async function openFloors(ground: Ground): Promise<App> {
     ledger: createLedgerHandlers(ledger),
   };
   const metrics = createServiceMetrics({ store, sealing, vault, leases });
+  closers.add(watchStorage({ config, writer: store.writer, metrics, log }));
   await firstAnswer(sealing.kmsWatch);
   const doors = await openAllDoors(ground, { store, sealing, leases }, routing.limitHosts(handlers), metrics);
   closers.add(() => doors.close());

@@ -40,6 +40,8 @@ export interface Config {
   readonly environment: string;
   readonly dataDir: string;
   readonly databasePath: string;
+  /** Size of the file beside the database that is given up when the disk is full; 0: none. */
+  readonly ballastBytes: number;
   /** Signed checkpoints of the audit. Outside the database; best on another disk or machine. */
   readonly auditCheckpointFile: string;
   readonly kms: KmsConfig;
@@ -85,6 +87,7 @@ const NAMES = [
   "PLORI_OPS_ADDRESS",
   "PLORI_DATA_DIR",
   "PLORI_DATABASE_URL",
+  "PLORI_BALLAST_BYTES",
   "PLORI_AUDIT_CHECKPOINT_FILE",
   "PLORI_TLS_CERT_FILE",
   "PLORI_TLS_KEY_FILE",
@@ -118,6 +121,10 @@ const SOFT_TTL_MAX_MS = 3_600_000;
 const HARD_TTL_MAX_MS = 86_400_000;
 const RESOLVES_PER_SECOND_MAX = 1_000_000;
 const MODEL_LISTS_PER_MINUTE_MAX = 60_000;
+const MIB = 1024 * 1024;
+const BALLAST_BYTES = 64 * MIB;
+const BALLAST_DEVELOPMENT_BYTES = 8 * MIB;
+const BALLAST_MAX_BYTES = 64 * 1024 * MIB;
 
 /**
  * Reads the configuration. Pure: it looks at `env` and nothing else. In the development profile everything has a default; in production a missing
@@ -206,6 +213,11 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     );
   }
   const credits = parseCreditSettings(value, development, problem);
+  const ballastBytes = Number(
+    value("PLORI_BALLAST_BYTES") || (development ? BALLAST_DEVELOPMENT_BYTES : BALLAST_BYTES),
+  );
+  if (!Number.isInteger(ballastBytes) || ballastBytes < 0 || ballastBytes > BALLAST_MAX_BYTES)
+    problem("PLORI_BALLAST_BYTES", `must be a whole number of bytes, 0-${BALLAST_MAX_BYTES}; 0: no ballast`);
   const grpc = address("PLORI_GRPC_ADDRESS", 7443);
   const connect = address("PLORI_CONNECT_ADDRESS", 7444);
   const ops = address("PLORI_OPS_ADDRESS", 7445);
@@ -226,6 +238,7 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     environment,
     dataDir,
     databasePath,
+    ballastBytes,
     auditCheckpointFile: value("PLORI_AUDIT_CHECKPOINT_FILE") || join(dataDir, "audit-checkpoints"),
     kms,
     dataKeyLife,

@@ -9,6 +9,7 @@ test("the development profile needs no environment at all", () => {
     config: {
       environment: "development",
       databasePath: ".plori/plori.db",
+      ballastBytes: 8 * 1024 * 1024,
       auditCheckpointFile: ".plori/audit-checkpoints",
       trustDomain: "dev.plori.internal",
       kms: { kind: "development" },
@@ -50,6 +51,7 @@ test("every wrong value is named at once, and an origin that would carry keys in
       PLORI_DATABASE_URL: "mysql://x",
       PLORI_LOG_LEVEL: "loud",
       PLORI_DRAIN_MS: "-1",
+      PLORI_BALLAST_BYTES: "64M",
       PLORI_REFLECTION: "maybe",
       PLORI_DATA_KEY_SOFT_TTL_MS: "999",
       PLORI_DATA_KEY_HARD_TTL_MS: "86400001",
@@ -58,6 +60,7 @@ test("every wrong value is named at once, and an origin that would carry keys in
   );
   if (reading.kind !== "wrong") throw new Error("expected problems");
   expect(reading.problems.map((problem) => problem.split(" ")[0]).sort()).toEqual([
+    "PLORI_BALLAST_BYTES",
     "PLORI_CONNECT_CALLBACKS",
     "PLORI_DATABASE_URL",
     "PLORI_DATA_KEY_HARD_TTL_MS",

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -41,6 +40,8 @@ export interface ServiceProcess {
   pem(caller: CallerName | "server"): { readonly ca: string; readonly cert: string; readonly key: string };
   /** Everything that the process wrote to standard output and standard error so far. */
   output(): string;
+  /** Its exit code once it has ended, by itself or not; null after a signal that killed. */
+  readonly ended: Promise<number | null>;
   /** Sends a signal and waits for the end. Returns the exit code, or null after a signal that killed. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -53,6 +54,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further arguments for Node itself. */
   readonly nodeArgs?: readonly string[];
+  /** A command that runs the command that follows it, in its own place: `["nice", "-n", "5"]`. */
+  readonly wrapper?: readonly string[];
   /** The production profile has no defaults: `env` must hold every setting. The development profile unless told otherwise. */
   readonly profile?: "development" | "production";
 }
@@ -62,9 +65,10 @@ const START_MAX_MS = 20_000;
 
 /** Starts `node src/main.ts --dev` on free ports and resolves when it serves. Throws with its output when it does not. */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
-  const { dataDir, providerUrls, env = {}, nodeArgs = [], profile = "development" } = options;
+  const { dataDir, providerUrls, env = {}, nodeArgs = [], wrapper = [], profile = "development" } = options;
   const profileArgs = profile === "development" ? ["--dev"] : [];
-  const child = spawn(process.execPath, [...nodeArgs, MAIN, ...profileArgs], {
+  const [command = process.execPath, ...args] = [...wrapper, process.execPath, ...nodeArgs, MAIN, ...profileArgs];
+  const child = spawn(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],
@@ -86,6 +90,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
     child.kill("SIGKILL");
     throw new Error(`the service did not start: ${String(error)}\n${output}`);
   });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const read = (name: string): string => readFileSync(join(dataDir, "pki", name), "utf8");
   const pem = (caller: CallerName | "server") => ({
     ca: read("ca.pem"),
@@ -109,12 +114,11 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
       );
     },
     output: () => output,
+    ended,
     async end(signal = "SIGTERM") {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-      const ended = once(child, "exit");
       child.kill(signal);
-      const [code] = (await ended) as [number | null];
-      return code;
+      return ended;
     },
   };
 }

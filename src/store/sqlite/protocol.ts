@@ -14,13 +14,14 @@ export type CommandResult =
   | { readonly ok: false; readonly refusal: Refusal }
   | { readonly ok: false; readonly failed: string };
 
-/** What the writing thread is told besides batches: to cut the write-ahead log, to end. */
-export type WorkerOrder = "truncate-log" | "close";
+/** What the writing thread is told besides batches: to cut the write-ahead log, to try whether anything can be written, to end. */
+export type WorkerOrder = "truncate-log" | "probe" | "close";
 
 /** What the writing thread sends back. `fatal`: the disk lied or the file is corrupt; nothing more may be acknowledged. */
 export type WorkerMessage =
   | { readonly kind: "ready" }
   | { readonly kind: "truncated"; readonly isWhole: boolean }
+  | { readonly kind: "probed"; readonly hasRoom: boolean }
   | { readonly kind: "done"; readonly results: readonly CommandResult[]; readonly news?: readonly News[] }
   | { readonly kind: "fatal"; readonly message: string };
 

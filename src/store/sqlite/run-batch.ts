@@ -2,17 +2,10 @@ import Database from "better-sqlite3";
 import { PloriError } from "../../base/errors.ts";
 import { EXECUTORS } from "./executors.ts";
 import type { Batch, CommandResult } from "./protocol.ts";
+import { STORAGE_FULL } from "./storage-full.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
 
 type Command = Batch["commands"][number];
-
-const STORAGE_FULL: CommandResult = {
-  ok: false,
-  refusal: {
-    reason: "STORAGE_FULL",
-    message: "The database's disk is full; nothing was written. Try again once there is room.",
-  },
-};
 
 /** A command broke after its first write, or in a way that nobody foresaw: its batch must be undone. */
 class BrokenCommand extends Error {
@@ -30,7 +23,9 @@ export function runBatch(tx: WriteTransaction, batch: Batch): readonly CommandRe
     return runTogether(tx, batch.commands);
   } catch (error) {
     if (!(error instanceof BrokenCommand)) return batch.commands.map(() => resultOfBroken(error));
-    if (batch.commands.length === 1) return [resultOfBroken(error.cause)];
+    // A full disk is no command's fault: to try each by itself would only meet it as often again. And after an I/O error nothing is tried again.
+    if (batch.commands.length === 1 || isFull(error.cause) || isLost(error.cause))
+      return batch.commands.map(() => resultOfBroken(error.cause));
   }
   return batch.commands.map((command) => {
     try {
@@ -70,10 +65,16 @@ function runOne(tx: WriteTransaction, [name, input]: Command): CommandResult {
 
 /** A full disk is the operator's to mend and is told as such; an I/O error or a corrupt file ends the process; the rest is a fault of ours. */
 function resultOfBroken(error: unknown): CommandResult {
-  if (error instanceof Database.SqliteError) {
-    if (error.code === "SQLITE_FULL") return STORAGE_FULL;
-    if (error.code.startsWith("SQLITE_IOERR") || error.code === "SQLITE_CORRUPT" || error.code === "SQLITE_NOTADB")
-      throw error;
-  }
+  if (isFull(error)) return { ok: false, refusal: STORAGE_FULL };
+  if (isLost(error)) throw error;
   return { ok: false, failed: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code === "SQLITE_FULL";
+}
+
+/** Whether the database can no longer be trusted. The codes have extended forms, such as SQLITE_IOERR_FSYNC. */
+function isLost(error: unknown): boolean {
+  return error instanceof Database.SqliteError && /^SQLITE_(?:IOERR|CORRUPT|NOTADB)/.test(error.code);
 }

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../base/errors.ts";
+import { hasRoom } from "./has-room.ts";
 import { migrate } from "./migrate.ts";
 import { openWriter, truncateLog } from "./open-database.ts";
 import type { Batch, WorkerMessage, WorkerOptions, WorkerOrder } from "./protocol.ts";
@@ -33,6 +34,10 @@ function main(): void {
       return;
     }
     try {
+      if (message === "probe") {
+        send({ kind: "probed", hasRoom: hasRoom(db) });
+        return;
+      }
       const results = runBatch(tx, message);
       const news = tx.news.take();
       send(news === undefined ? { kind: "done", results } : { kind: "done", results, news });

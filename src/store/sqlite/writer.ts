@@ -7,6 +7,7 @@ import type { Log } from "../../base/log.ts";
 import type { CommandAnswer, CommandInput, CommandName } from "./executors.ts";
 import type { News, NewsFeed } from "./news.ts";
 import type { Batch, CommandResult, WorkerMessage, WorkerOptions, WorkerOrder } from "./protocol.ts";
+import { STORAGE_FULL } from "./storage-full.ts";
 
 /** Most commands in one transaction: larger ones only add latency. */
 const BATCH_MAX = 500;
@@ -35,6 +36,12 @@ export interface Writer {
   onNews(feed: NewsFeed, listener: (news: News) => void): void;
   /** Has the write-ahead log written back and cut to nothing, after everything that is on its way. False when a reader held it up, or while closing. */
   truncateLog(): Promise<boolean>;
+  /** True from the moment when a commit met a full disk until a probe found room. Meanwhile commands are refused with STORAGE_FULL at once. */
+  readonly isFull: boolean;
+  /** Has `listener` called whenever `isFull` becomes true. */
+  onFull(listener: () => void): void;
+  /** Tries one small durable write, and takes commands again when it succeeds. False on a full disk, and while closing. */
+  probe(): Promise<boolean>;
   /** Commands that wait or run. */
   readonly depth: number;
   /** Rejects, once, when nothing more can be acknowledged: the disk lied or the thread died. The process should end. */
@@ -52,6 +59,9 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options, env: {}, execArgv: [] });
   const queue: Waiting[] = [];
   const truncating: ((isWhole: boolean) => void)[] = [];
+  const probing: ((hasRoom: boolean) => void)[] = [];
+  const fullListeners: (() => void)[] = [];
+  let isFull = false;
   const inFlight: Waiting[][] = [];
   const newsListeners = new Map<NewsFeed, (news: News) => void>();
   let closing = false;
@@ -82,10 +92,20 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
     batch.forEach((waiting, index) => {
       const result = results[index];
       if (result?.ok === true) waiting.resolve(result.answer);
-      else if (result !== undefined && "refusal" in result) waiting.reject(new PloriError(result.refusal));
-      else waiting.reject(new Error(`the writing thread failed: ${result?.failed ?? "no result"}`));
+      else if (result !== undefined && "refusal" in result) {
+        waiting.reject(new PloriError(result.refusal));
+        if (result.refusal.reason === "STORAGE_FULL") standStill();
+      } else waiting.reject(new Error(`the writing thread failed: ${result?.failed ?? "no result"}`));
     });
     if (inFlight.length === 0 && queue.length === 0) idle?.();
+  }
+
+  /** The disk is full: what waits is refused rather than tried, until a probe finds room. */
+  function standStill(): void {
+    if (isFull) return;
+    isFull = true;
+    for (const waiting of queue.splice(0)) waiting.reject(new PloriError(STORAGE_FULL));
+    for (const listener of fullListeners) listener();
   }
 
   function fail(message: string): void {
@@ -94,7 +114,7 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
     closing = true;
     for (const waiting of [...inFlight.flat(), ...queue]) waiting.reject(error);
     inFlight.length = queue.length = 0;
-    for (const resolve of truncating.splice(0)) resolve(false);
+    for (const resolve of [...truncating.splice(0), ...probing.splice(0)]) resolve(false);
     broken.reject(error);
     idle?.();
   }
@@ -105,16 +125,24 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
       for (const news of message.news ?? []) newsListeners.get(news.feed)?.(news);
       settle(message.results);
     } else if (message.kind === "truncated") truncating.shift()?.(message.isWhole);
-    else if (message.kind === "fatal") fail(message.message);
+    else if (message.kind === "probed") {
+      if (message.hasRoom) isFull = false;
+      probing.shift()?.(message.hasRoom);
+    } else if (message.kind === "fatal") fail(message.message);
   });
   worker.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
-  worker.on("exit", () => {
-    if (inFlight.length > 0) fail("the writing thread ended");
+  // From the start: a thread that ended by itself, since the disk failed, says so but once.
+  const ended = new Promise<void>((resolve) => {
+    worker.on("exit", () => {
+      if (inFlight.length > 0) fail("the writing thread ended");
+      resolve();
+    });
   });
 
   return {
     submit<N extends CommandName>(name: N, input: CommandInput<N>): Promise<CommandAnswer<N>> {
       if (closing) return Promise.reject(refuse("DRAINING", "The service is shutting down; call again."));
+      if (isFull) return Promise.reject(new PloriError(STORAGE_FULL));
       if (queue.length >= QUEUE_MAX)
         return Promise.reject(refuse("OVERLOADED", "Too many writes are waiting; nothing was done."));
       return new Promise<CommandAnswer<N>>((resolve, reject) => {
@@ -138,6 +166,17 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
         worker.postMessage("truncate-log" satisfies WorkerOrder);
       });
     },
+    get isFull() {
+      return isFull;
+    },
+    onFull: (listener) => void fullListeners.push(listener),
+    probe() {
+      if (closing) return Promise.resolve(false);
+      return new Promise<boolean>((resolve) => {
+        probing.push(resolve);
+        worker.postMessage("probe" satisfies WorkerOrder);
+      });
+    },
     get depth() {
       return queue.length + inFlight.reduce((sum, batch) => sum + batch.length, 0);
     },
@@ -145,7 +184,6 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
     async close() {
       closing = true;
       if (inFlight.length > 0 || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve));
-      const ended = once(worker, "exit");
       worker.postMessage("close");
       await ended;
     },

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CHAIN_START, canonicalDetails, chainHash } from "../../../src/audit/chain.ts";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import type { Placement } from "../../../src/router/ports.ts";
@@ -103,6 +104,43 @@ test("a full disk refuses with STORAGE_FULL, keeps what was acknowledged, and re
   expect(after?.ok).toBe(true);
   expectChainHolds();
 });
+
+test("a disk that fills up within a command refuses the whole batch after one try, not after one a command", () => {
+  // Larger than the page cache, so that pages are written before the commit: then it is a command that meets the full disk.
+  db.pragma("cache_size = 10");
+  const pages = db.pragma("page_count", { simple: true }) as bigint;
+  db.pragma(`max_page_count = ${pages}`);
+  const begun = vi.spyOn(db, "exec");
+  const commands = ["x", "y", "z"].map((name) =>
+    placeCommand(Array.from({ length: 300 }, (_, i) => place(`${name}-${i}`, 1n))),
+  );
+  const results = runBatch(tx, { nowMs: NOW_MS, commands });
+  expect(results.map((result) => "refusal" in result && result.refusal.reason)).toEqual(Array(3).fill("STORAGE_FULL"));
+  expect(begun.mock.calls.filter(([sql]) => sql === "BEGIN IMMEDIATE").length).toBe(1);
+  expect(countOf("placement")).toBe(0n);
+});
+
+test.each(["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_WRITE", "SQLITE_CORRUPT_INDEX", "SQLITE_NOTADB"])(
+  "after %s, at the commit or within a command, nothing of the batch is acknowledged and nothing is tried again",
+  (code) => {
+    const exec = db.exec.bind(db);
+    const fault = new Database.SqliteError("disk I/O error", code);
+    const commands = [placeCommand([place("x", 1n)]), placeCommand([place("y", 1n)])];
+    const begun = vi.spyOn(db, "exec").mockImplementation((sql) => {
+      if (sql === "COMMIT") throw fault;
+      return exec(sql);
+    });
+    expect(() => runBatch(tx, { nowMs: NOW_MS, commands })).toThrow(fault);
+    begun.mockReset().mockImplementation(exec);
+    vi.spyOn(tx, "audit").mockImplementation(() => {
+      tx.dirty = true;
+      throw fault;
+    });
+    expect(() => runBatch(tx, { nowMs: NOW_MS, commands })).toThrow(fault);
+    expect(begun.mock.calls.filter(([sql]) => sql === "BEGIN IMMEDIATE").length).toBe(1);
+    expect(countOf("placement")).toBe(0n);
+  },
+);
 
 test("an agent that was removed is not placed again by an older generation", () => {
   const remove: ["removeAgents", unknown] = [
