@@ -14,6 +14,7 @@ import { reverseCharge } from "../../src/ledger/reverse-charge.ts";
 import type { ChargeRow, HoldRow } from "../../src/ledger/rows.ts";
 import type { RecordResult, UsageRecord } from "../../src/ledger/usage-record.ts";
 import { voidGrant } from "../../src/ledger/void-grant.ts";
+import { digestOf, linesOfLedger, linesOfModel } from "./digest.ts";
 import {
   callOver,
   HOST,
@@ -28,7 +29,7 @@ import {
   tokens,
 } from "./fixtures.ts";
 import { checkInvariants } from "./invariants.ts";
-import { callCost, diskCost, ModelAccount, type ModelBook } from "./model.ts";
+import { callLines, costOf, diskLines, ModelAccount, type ModelBook, type ModelLine, waived } from "./model.ts";
 import type { TestLedger } from "./tables.ts";
 
 const price = fc.record({
@@ -113,7 +114,7 @@ export function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: re
   ]);
   const modelOf = (name: string): ModelAccount => model.get(name) as ModelAccount;
   const holds = new Map<string, HoldRow>();
-  const guesses = new Map<string, bigint>();
+  const guesses = new Map<string, readonly ModelLine[]>();
   const recorded: { record: UsageRecord; charge: ChargeRow }[] = [];
   const record = (usage: UsageRecord, recorder = RECORDER): RecordResult =>
     ledger.batch(nowMs, (set) => recordUsage(set, usage, recorder, nowMs));
@@ -167,6 +168,7 @@ export function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: re
           minOutputTokens: next.least,
         });
         const expected = modelOf(next.account).hold(nowMs, books.at(-1) as ModelBook, {
+          id: order.holdId,
           call: callId,
           input,
           output,
@@ -201,8 +203,8 @@ export function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: re
           callOver(hold.routeId, callId, { attempt: next.attempt, usage: tokens(next.input, next.output) }),
           { account: next.account, occurMs: nowMs },
         );
-        const cost = callCost(books[hold.priceVersion - 1] as ModelBook, next.input, next.output);
-        const expected = modelOf(next.account).charge(nowMs, cost, callId);
+        const lines = callLines(books[hold.priceVersion - 1] as ModelBook, next.input, next.output);
+        const expected = modelOf(next.account).charge(nowMs, lines, callId);
         const charge = created(usage, record(usage, HOST));
         expect(charge.amountNano).toBe(expected.amount);
         expect(charge.allocations.map((draw) => [draw.grantId, draw.amountNano])).toEqual(expected.draws);
@@ -218,8 +220,9 @@ export function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: re
         });
         const charge = created(usage, record(usage, HOST));
         expect(charge.amountNano).toBe(0n);
-        expect(charge.listNano).toBe(callCost(books.at(-1) as ModelBook, next.tokens, 1n));
-        modelOf(next.account).charge(nowMs, 0n);
+        const lines = callLines(books.at(-1) as ModelBook, next.tokens, 1n);
+        expect(charge.listNano).toBe(costOf(lines));
+        modelOf(next.account).charge(nowMs, waived(lines));
         return;
       }
       case "disk": {
@@ -228,7 +231,7 @@ export function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: re
           { kind: "DISK", byteSeconds: next.byteSeconds },
           { account: next.account, occurMs: nowMs },
         );
-        const expected = modelOf(next.account).charge(nowMs, diskCost(books.at(-1) as ModelBook, next.byteSeconds));
+        const expected = modelOf(next.account).charge(nowMs, diskLines(books.at(-1) as ModelBook, next.byteSeconds));
         const charge = created(usage, record(usage));
         expect(charge.amountNano).toBe(expected.amount);
         expect(charge.allocations.map((draw) => [draw.grantId, draw.amountNano])).toEqual(expected.draws);
@@ -271,7 +274,7 @@ export function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: re
           return;
         }
         const price = books[hold.priceVersion - 1] as ModelBook;
-        const guess = callCost(price, next.used ?? hold.inputTokens, next.used === undefined ? 0n : 7n);
+        const guess = callLines(price, next.used ?? hold.inputTokens, next.used === undefined ? 0n : 7n);
         const used = next.used === undefined ? undefined : { ...NO_TOKENS, inputUncached: next.used, output: 7n };
         const untilMs = Math.max(Math.min(nowMs + LIMITS.holdMs, hold.createMs + LIMITS.holdLifeMaxMs), hold.expireMs);
         const kept = guesses.get(hold.holdId);
@@ -345,6 +348,10 @@ export function runBeside(ledger: TestLedger, firstBook: ModelBook, commands: re
     }
     checkInvariants(ledger.dump(), nowMs, before);
   }
+  const ofLedger = linesOfLedger(ledger.dump());
+  const ofModel = linesOfModel(model);
+  // The lines are told where the digests differ; while they agree nobody needs to look.
+  if (digestOf(ofLedger) !== digestOf(ofModel)) expect(ofLedger).toEqual(ofModel);
   for (const [name, expected] of model) {
     const charges = ledger.dump().charges.filter((charge) => charge.account === name);
     expect(charges.map((charge) => charge.amountNano)).toEqual(expected.log.map((entry) => entry.amount));

@@ -10,7 +10,7 @@ const SEED = process.env["PLORI_TEST_SEED"];
 
 describe.each([
   ["in memory", memoryLedger, SEQUENCES],
-  ["on SQLite", sqliteLedger, 25],
+  ["on SQLite", sqliteLedger, SEED === undefined ? 25 : SEQUENCES],
 ] as const)("%s", (_name, open, runs) => {
   test("every answer, balance and invariant agrees with a plain model, whatever is done in whatever order", () => {
     fc.assert(

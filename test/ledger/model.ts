@@ -16,6 +16,7 @@ export interface ModelBook {
 
 interface ModelGrant {
   readonly id: string;
+  readonly amount: bigint;
   readonly rank: readonly (number | string)[];
   readonly from: number;
   readonly until: number;
@@ -24,21 +25,36 @@ interface ModelGrant {
 }
 
 interface ModelHold {
+  readonly id: string;
   readonly call: string;
   readonly amount: bigint;
   readonly parts: ReadonlyMap<ModelGrant, bigint>;
   until: number;
   /** What its call costs if nobody ever tells. */
-  guess: bigint;
+  guess: readonly ModelLine[];
   state: "open" | "captured" | "expired" | "released";
   estimate: ModelEntry | undefined;
+  /** The place in the log, from 1, of the charge that captured or estimates it. */
+  charge: number | undefined;
+}
+
+/** One priced part of a charge. */
+export interface ModelLine {
+  readonly component: string;
+  readonly quantity: bigint;
+  readonly price: ModelPrice;
+  readonly amount: bigint;
+  readonly list: bigint;
 }
 
 /** A charge that the model can undo. */
 interface ModelEntry {
   readonly amount: bigint;
+  readonly lines: readonly ModelLine[];
   readonly parts: readonly (readonly [ModelGrant, bigint])[];
   readonly overdraft: bigint;
+  /** The place in the log, from 1, of what this undoes; 0: nothing. */
+  readonly reverses: number;
   undone: boolean;
 }
 
@@ -77,6 +93,7 @@ export class ModelAccount {
         if (hold.until > moment) continue;
         hold.state = "expired";
         hold.estimate = this.#book(moment, hold.guess, hold.parts);
+        hold.charge = this.log.length;
       }
       this.#settle(moment);
     }
@@ -88,7 +105,15 @@ export class ModelAccount {
   ): void {
     this.tick(now);
     const { id, amount, priority, paid, from, until } = order;
-    this.grants.push({ id, rank: [priority, until, paid ? 1 : 0, from, id], from, until, left: amount, voided: false });
+    this.grants.push({
+      id,
+      amount,
+      rank: [priority, until, paid ? 1 : 0, from, id],
+      from,
+      until,
+      left: amount,
+      voided: false,
+    });
     this.grants.sort((a, b) => compareRanks(a.rank, b.rank));
     this.granted += amount;
     this.#settle(now);
@@ -110,7 +135,7 @@ export class ModelAccount {
   hold(
     now: number,
     book: ModelBook,
-    order: { call: string; input: bigint; output: bigint; least: bigint; ttl: number },
+    order: { id: string; call: string; input: bigint; output: bigint; least: bigint; ttl: number },
   ): { output: bigint; amount: bigint } | "exhausted" {
     this.tick(now);
     const cost = (output: bigint): bigint =>
@@ -131,30 +156,33 @@ export class ModelAccount {
     const amount = cost(low);
     const { parts } = this.#meet(amount, now, new Map());
     this.holds.push({
+      id: order.id,
       call: order.call,
       amount,
       parts,
       until: now + order.ttl,
-      guess: exact(order.input, applicable(book.input, order.input)),
+      guess: callLines(book, order.input, 0n),
       state: "open",
       estimate: undefined,
+      charge: undefined,
     });
     return { output: low, amount };
   }
 
-  /** Charges a hosted call's tokens against its hold, or without one. */
-  charge(now: number, amount: bigint, call?: string): ModelCharge {
+  /** Charges what was used against the call's hold, or without one. */
+  charge(now: number, lines: readonly ModelLine[], call?: string): ModelCharge {
     this.tick(now);
-    const hold = this.holds.findLast((candidate) => candidate.call === call && candidate.state !== "captured");
+    const newest = this.holds.findLast((candidate) => candidate.call === call);
+    const hold = newest?.state === "captured" ? undefined : newest;
     let own: ReadonlyMap<ModelGrant, bigint> = hold?.state === "open" ? hold.parts : new Map();
     if (hold?.estimate?.undone === false) {
       own = new Map(hold.estimate.parts);
       this.#undo(hold.estimate);
     }
     if (hold !== undefined) hold.state = "captured";
-    const entry = this.#book(now, amount, own);
+    const entry = this.#book(now, lines, own, hold);
     return {
-      amount,
+      amount: entry.amount,
       draws: entry.parts.map(([grant, part]) => [grant.id, part] as const),
       overdraft: entry.overdraft,
     };
@@ -178,7 +206,7 @@ export class ModelAccount {
   }
 
   /** Keeps the call's newest hold longer, if it is open; `guess` is what it costs if nobody ever tells. */
-  extend(now: number, call: string, until: number, guess: bigint): boolean {
+  extend(now: number, call: string, until: number, guess: readonly ModelLine[]): boolean {
     this.tick(now);
     const hold = this.holds.findLast((candidate) => candidate.call === call);
     if (hold?.state !== "open") return false;
@@ -198,16 +226,24 @@ export class ModelAccount {
   #drop(now: number, hold: ModelHold): void {
     if (hold.estimate?.undone === false) this.#undo(hold.estimate);
     hold.state = "released";
+    hold.charge = undefined;
     this.#settle(now);
   }
 
-  #book(now: number, amount: bigint, own: ReadonlyMap<ModelGrant, bigint>): ModelEntry {
+  #book(
+    now: number,
+    lines: readonly ModelLine[],
+    own: ReadonlyMap<ModelGrant, bigint>,
+    captured?: ModelHold,
+  ): ModelEntry {
+    const amount = costOf(lines);
     const { parts, missing } = this.#meet(amount, now, own);
     for (const [grant, part] of parts) grant.left -= part;
     this.spent += amount;
     this.overdraft += missing;
-    const entry = { amount, parts: [...parts], overdraft: missing, undone: false };
+    const entry = { amount, lines, parts: [...parts], overdraft: missing, reverses: 0, undone: false };
     this.log.push(entry);
+    if (captured !== undefined) captured.charge = this.log.length;
     this.#settle(now);
     return entry;
   }
@@ -226,7 +262,14 @@ export class ModelAccount {
       this.overdraft += back;
       if (newest.amount === 0n) this.#repaid.pop();
     }
-    this.log.push({ amount: -entry.amount, parts: [], overdraft: 0n, undone: true });
+    this.log.push({
+      amount: -entry.amount,
+      lines: entry.lines.map(negated),
+      parts: entry.parts.toReversed().map(([grant, part]) => [grant, -part] as const),
+      overdraft: -entry.overdraft,
+      reverses: this.log.indexOf(entry) + 1,
+      undone: true,
+    });
   }
 
   #settle(now: number): void {
@@ -273,13 +316,36 @@ export class ModelAccount {
 }
 
 /** What tokens cost by the book. */
-export function callCost(book: ModelBook, input: bigint, output: bigint): bigint {
-  return exact(input, applicable(book.input, input)) + exact(output, applicable(book.output, input));
+export function callLines(book: ModelBook, input: bigint, output: bigint): readonly ModelLine[] {
+  return [
+    ...line("INPUT_UNCACHED", input, applicable(book.input, input)),
+    ...line("OUTPUT", output, applicable(book.output, input)),
+  ];
 }
 
 /** What disk costs by the book. */
-export function diskCost(book: ModelBook, byteSeconds: bigint): bigint {
-  return exact(byteSeconds, book.disk);
+export function diskLines(book: ModelBook, byteSeconds: bigint): readonly ModelLine[] {
+  return line("DISK", byteSeconds, book.disk);
+}
+
+/** The same usage on the user's own key. */
+export function waived(lines: readonly ModelLine[]): readonly ModelLine[] {
+  return lines.map((one) => ({ ...one, amount: 0n }));
+}
+
+/** What lines come to. */
+export function costOf(lines: readonly ModelLine[]): bigint {
+  return lines.reduce((sum, { amount }) => sum + amount, 0n);
+}
+
+function line(component: string, quantity: bigint, price: ModelPrice): readonly ModelLine[] {
+  if (quantity === 0n) return [];
+  const amount = exact(quantity, price);
+  return [{ component, quantity, price, amount, list: amount }];
+}
+
+function negated(one: ModelLine): ModelLine {
+  return { ...one, quantity: -one.quantity, amount: -one.amount, list: -one.list };
 }
 
 function exact(quantity: bigint, price: ModelPrice): bigint {

@@ -1,5 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import type { UsageRecordSchema } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
 import { RecordOutcome } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
@@ -8,6 +10,9 @@ import { type Clients, type ServiceProcess, startService } from "../support/serv
 import { randomFrom } from "./random.ts";
 
 const ACCOUNTS = ["t0", "t1", "t2", "t3"] as const;
+/** An account that gets a little in every life and runs out of it: what its holds refuse is what must not be overspent. */
+const SCARCE = "scarce";
+const SCARCE_NANOS = 500_000_000;
 const MODEL = "openai/gpt-5.5";
 const CALLERS = 6;
 const RECORDS_A_CALL_MAX = 20;
@@ -22,7 +27,10 @@ type RecordInit = MessageInitShape<typeof UsageRecordSchema> & { readonly accoun
 export interface KillPlan {
   readonly dataDir: string;
   readonly kills: number;
+  /** Every life's chance follows from it and from the life's number. */
   readonly seed: number;
+  /** The number of the first life, to go on where an earlier run ended. */
+  readonly fromKill?: number;
   /** Told after every kill. */
   readonly onKill?: (figures: KillFigures) => void;
 }
@@ -36,6 +44,8 @@ export interface KillFigures {
   durableUnanswered: number;
   /** Records that were on their way, and had not. */
   goneUnanswered: number;
+  /** Hosted calls that were refused, since the credits of the account did not cover them. */
+  refusedForCredits: number;
 }
 
 /**
@@ -43,18 +53,25 @@ export interface KillFigures {
  * acknowledged must come back REPLAYED with the very same charge, what was not either way. In between and at the end the ledger is verified by itself, and every
  * account must hold exactly the records that were sent, each once. Throws at the first thing that is not so.
  */
-export async function runKillCycles({ dataDir, kills, seed, onKill }: KillPlan): Promise<KillFigures> {
-  const random = randomFrom(seed);
-  const figures: KillFigures = { kills: 0, acknowledged: 0, durableUnanswered: 0, goneUnanswered: 0 };
+export async function runKillCycles({ dataDir, kills, seed, fromKill = 0, onKill }: KillPlan): Promise<KillFigures> {
+  const figures: KillFigures = {
+    kills: 0,
+    acknowledged: 0,
+    durableUnanswered: 0,
+    goneUnanswered: 0,
+    refusedForCredits: 0,
+  };
   const simulators = await startProviderSimulators();
-  const known = new Map<string, Set<string>>(ACCOUNTS.map((account) => [account, new Set()]));
+  const known = new Map<string, Set<string>>([...ACCOUNTS, SCARCE].map((account) => [account, new Set()]));
   let life: Life = { answered: [], unanswered: [] };
   const start = (): Promise<ServiceProcess> => startService({ dataDir, providerUrls: simulators.providerUrlsJson });
   try {
     let service = await start();
     await prepare(service, simulators.openai.mintKey());
     while (figures.kills < kills) {
-      life = await liveAndDie(service, figures.kills, random);
+      await service.as("billing").ledger.grantCredits({ account: SCARCE, amount: { nanos: SCARCE_NANOS } });
+      const number = fromKill + figures.kills;
+      life = await liveAndDie(service, number, randomFrom(seed + number), figures);
       figures.kills += 1;
       service = await start();
       await sendAgain(service.as("recorder"), life, figures);
@@ -81,14 +98,25 @@ async function prepare(service: ServiceProcess, secret: string): Promise<void> {
   await service.as("admin").keyVault.connectKey({ account: "platform", provider: Provider.OPENAI, secret });
   const expireTime = timestampFromMs(Date.now() + PLACED_MS);
   await service.as("scheduler").router.placeAgents({
-    placements: ACCOUNTS.map((account) => ({ account, agent: "a", host: "agent-host-1", generation: 1n, expireTime })),
+    placements: [...ACCOUNTS, SCARCE].map((account) => ({
+      account,
+      agent: "a",
+      host: "agent-host-1",
+      generation: 1n,
+      expireTime,
+    })),
   });
   const billing = service.as("billing");
   for (const account of ACCOUNTS) await billing.ledger.grantCredits({ account, amount: { units: 1_000_000n } });
 }
 
 /** Lets callers record until the process is killed at a random moment. */
-async function liveAndDie(service: ServiceProcess, cycle: number, random: () => number): Promise<Life> {
+async function liveAndDie(
+  service: ServiceProcess,
+  cycle: number,
+  random: () => number,
+  figures: KillFigures,
+): Promise<Life> {
   const life: Life = { answered: [], unanswered: [] };
   const recorder = service.as("recorder");
   const host = service.as("agent-host-1");
@@ -109,25 +137,35 @@ async function liveAndDie(service: ServiceProcess, cycle: number, random: () => 
     }
   }
 
+  /** Resolves a hosted call and records it. False when it was refused for lack of credits. */
+  async function callHosted(account: string, callId: string): Promise<boolean> {
+    const estimate = { inputTokens: 100n, maxOutputTokens: 100n };
+    try {
+      const { route } = await host.router.resolveRoute({ account, agent: "a", model: MODEL, callId, estimate });
+      if (route !== undefined) await send([modelCall(account, callId, route.route, route.maxOutputTokens)]);
+      return true;
+    } catch (error) {
+      if (!alive) return true;
+      if (ConnectError.from(error).findDetails(ErrorInfoSchema)[0]?.reason === "CREDITS_EXHAUSTED") return false;
+      throw error;
+    }
+  }
+
   async function call(caller: number): Promise<void> {
     while (alive) {
       const account = ACCOUNTS[next % ACCOUNTS.length] ?? "t0";
       const id = `${cycle}/${caller}/${next}`;
       next += 1;
-      if (caller > 0) {
+      if (caller === 0) await callHosted(account, id);
+      else if (caller === 1) {
+        if (await callHosted(SCARCE, id)) continue;
+        figures.refusedForCredits += 1;
+        return;
+      } else {
         await send(
           Array.from({ length: 1 + Math.floor(random() * RECORDS_A_CALL_MAX) }, (_, i) => disk(account, `${id}/${i}`)),
         );
-        continue;
       }
-      const estimate = { inputTokens: 100n, maxOutputTokens: 100n };
-      const resolved = await host.router
-        .resolveRoute({ account, agent: "a", model: MODEL, callId: id, estimate })
-        .catch((error: unknown) => {
-          if (alive) throw error;
-          return undefined;
-        });
-      if (resolved?.route !== undefined) await send([modelCall(account, id, resolved.route.route)]);
     }
   }
 
@@ -151,8 +189,8 @@ function disk(account: string, usageId: string): RecordInit {
   return { usageId, account, agent: "a", occurTime, kind: { case: "disk", value: { byteSeconds: 1_000_000_000n } } };
 }
 
-function modelCall(account: string, callId: string, route: string): RecordInit {
-  const tokens = { inputUncachedTokens: 100n, outputTokens: 50n };
+function modelCall(account: string, callId: string, route: string, maxOutputTokens: bigint): RecordInit {
+  const tokens = { inputUncachedTokens: 100n, outputTokens: maxOutputTokens < 50n ? maxOutputTokens : 50n };
   return {
     usageId: callId,
     account,
@@ -194,6 +232,18 @@ async function verify(auditor: Clients): Promise<void> {
     if (first !== undefined)
       throw new Error(`DIFFERS: ${first.rule} of ${first.subject}: ${first.expected}, not ${first.actual}`);
   }
+  await compareScarce(auditor);
+}
+
+/** A call that keeps to what its route allows never costs more than its hold set aside: there is no overdraft, and what is spent and held was granted. */
+async function compareScarce({ ledger }: Clients): Promise<void> {
+  const { balance } = await ledger.getBalance({ account: SCARCE });
+  const nano = (credits: { units: bigint; nanos: number } | undefined): bigint =>
+    (credits?.units ?? 0n) * 1_000_000_000n + BigInt(credits?.nanos ?? 0);
+  if (nano(balance?.overdraft) !== 0n)
+    throw new Error(`OVERSPENT: ${nano(balance?.overdraft)} nano-credits of overdraft`);
+  if (nano(balance?.spent) + nano(balance?.held) > nano(balance?.granted))
+    throw new Error("OVERSPENT: more is spent and held than was granted");
 }
 
 /** Every account holds exactly the records that were sent, each once. Estimates and their reversals have no usage id. */
