@@ -22,10 +22,14 @@ export interface WatchStorageOptions {
   readonly writer: Writer;
   readonly metrics: Pick<Metrics, "gauge">;
   readonly log: Log;
+  /** Instead of the bounds above, for tests. */
+  readonly lookEveryMs?: number;
+  readonly logMaxBytes?: number;
 }
 
 /** Keeps the ballast, raises the alarms for little room and an overgrown log, and gets the service to write again after a full disk. Returns how to stop it. */
-export function watchStorage({ config, writer, metrics, log }: WatchStorageOptions): () => Promise<void> {
+export function watchStorage(options: WatchStorageOptions): () => Promise<void> {
+  const { config, writer, metrics, log, lookEveryMs = LOOK_EVERY_MS, logMaxBytes = LOG_MAX_BYTES } = options;
   const { databasePath: path } = config;
   const ballast = createBallast(`${path}.ballast`, config.ballastBytes);
   const recovery = recoverRoom({ writer, ballast, path, log });
@@ -48,9 +52,9 @@ export function watchStorage({ config, writer, metrics, log }: WatchStorageOptio
     }
     const lacksBallast = ballast.bytes > 0 && !seen.hasBallast;
     room.set(seen.freeBytes < FREE_MIN_BYTES || lacksBallast, seen);
-    growth.set(seen.logBytes > LOG_MAX_BYTES, seen);
+    growth.set(seen.logBytes > logMaxBytes, seen);
   }
-  const looking = sweepEvery({ everyMs: LOOK_EVERY_MS, log, failure: "the disk was not looked at" }, look);
+  const looking = sweepEvery({ everyMs: lookEveryMs, log, failure: "the disk was not looked at" }, look);
 
   metrics.gauge("plori_storage_free_bytes", "Free room on the database's disk.", () => seen.freeBytes);
   metrics.gauge(

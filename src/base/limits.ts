@@ -36,8 +36,10 @@ export const LIMITS = {
   placementMaxMs: 24 * 3_600_000,
   occurPastMaxMs: 35 * 86_400_000,
   occurFutureMaxMs: 5 * 60_000,
-  /** The most tokens or milliseconds in one record: 10^15, far above anything real, far below 64 bits. */
-  quantityMax: 1_000_000_000_000_000n,
+  /** The most tokens or milliseconds in one record: 10^15 is refused as a slip. Far above anything real, far below 64 bits. */
+  quantityMax: 999_999_999_999_999n,
+  /** The most tokens in an estimate, where a caller may well mean "without a bound": the model's own holds then. */
+  estimateTokensMax: 1_000_000_000_000_000n,
   /** The most byte-seconds in one record: 9·10^18, a hundred TiB for a day; 64 bits hold no more. */
   byteSecondsMax: 9_000_000_000_000_000_000n,
   byokReuseMs: 5 * 60_000,

@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
 import { type ProviderSimulators, startProviderSimulators } from "../simulators/start.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { openCuttingProxy } from "../support/cutting-proxy.ts";
 import { createGrpcJsTransport } from "../support/grpc-transport.ts";
 import { watchRevocations } from "../support/revocation-watch.ts";
 import { clientsOver, type ServiceProcess, startService } from "../support/service-process.ts";
@@ -65,7 +65,7 @@ test("a revocation that was committed and not delivered when the process was kil
 test("a connection that is cut between two revocations loses none: each stream goes on where the one before was", async () => {
   const accounts = Array.from({ length: 8 }, (_, n) => `a${n}`);
   for (const account of accounts) await connect(account);
-  const proxy = await startCuttingProxy(service.grpcPort);
+  const proxy = await openCuttingProxy(service.grpcPort);
   try {
     const heard: string[] = [];
     let token = "";

@@ -83,7 +83,7 @@ export const command = fc.oneof(
   hold,
   record,
   record,
-  fc.record({ do: fc.constant("byok" as const), account, tokens: fc.bigInt({ min: 0n, max: 10n ** 15n }) }),
+  fc.record({ do: fc.constant("byok" as const), account, tokens: fc.bigInt({ min: 0n, max: LIMITS.quantityMax }) }),
   fc.record({ do: fc.constant("disk" as const), account, byteSeconds: fc.bigInt({ min: 0n, max: 200_000n }) }),
   fc.record({ do: fc.constant("again" as const), pick: fc.nat(50), change: fc.boolean() }),
   fc.record({ do: fc.constant("advance" as const), minutes: fc.constantFrom(0.001, 1, 4, 16) }),

@@ -214,11 +214,11 @@ test("every bad field of a record is named at once", () => {
 test("the largest quantities are charged as long as the account's total fits 64 bits, and rejected beyond", () => {
   const dear = [item("DISK", 9_223_372n)];
   ledger.batch(NOW_MS, (set) => publishPrices(set, { items: dear, effectiveMs: undefined }, NOW_MS));
-  expect(record(recordOf("u1", { kind: "DISK", byteSeconds: big }), RECORDER)).toMatchObject({
+  expect(record(recordOf("u1", { kind: "DISK", byteSeconds: 10n ** 15n }), RECORDER)).toMatchObject({
     outcome: "CREATED",
     charge: { amountNano: 9_223_372_000_000_000_000n },
   });
-  expect(record(recordOf("u2", { kind: "DISK", byteSeconds: big }), RECORDER)).toMatchObject({
+  expect(record(recordOf("u2", { kind: "DISK", byteSeconds: 10n ** 15n }), RECORDER)).toMatchObject({
     outcome: "REJECTED",
     refusal: { reason: "FIELDS_INVALID", violations: [{ field: "disk" }] },
   });

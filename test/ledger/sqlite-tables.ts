@@ -24,10 +24,10 @@ import {
 } from "../../src/store/sqlite/ledger-rows.ts";
 import { ledgerSet } from "../../src/store/sqlite/ledger-set.ts";
 import { migrate } from "../../src/store/sqlite/migrate.ts";
-import { openWriter } from "../../src/store/sqlite/open-database.ts";
+import { type Connection, openWriter } from "../../src/store/sqlite/open-database.ts";
 import { readAccountRows } from "../../src/store/sqlite/verify-ledger.ts";
 import { WriteTransaction } from "../../src/store/sqlite/write-transaction.ts";
-import type { TestLedger } from "./tables.ts";
+import type { Dump, TestLedger } from "./tables.ts";
 
 const INSERT_ROUTE = `INSERT INTO route
   (route_id, account, agent, host, call_id, payer, provider, model, upstream_model, canonical_model, key_account, key_id, key_version, price_version,
@@ -76,18 +76,7 @@ export function sqliteLedger(): TestLedger {
     },
     verify: (account) =>
       [...verifyAccount(readAccountRows(db, account))].filter((found): found is Difference => found !== undefined),
-    dump: () => ({
-      pools: (db.prepare(`SELECT ${POOL_COLUMNS} FROM pool`).all() as StoredPool[]).map(toPool),
-      grants: (db.prepare(`SELECT ${GRANT_COLUMNS} FROM credit_grant`).all() as StoredGrant[]).map(toGrant),
-      holds: (db.prepare(`SELECT ${HOLD_COLUMNS} FROM hold`).all() as StoredHold[]).map(toHold),
-      charges: (
-        db.prepare(`SELECT ${CHARGE_COLUMNS} FROM charge ORDER BY account, sequence`).all() as StoredCharge[]
-      ).map(toCharge),
-      transfers: (
-        db.prepare(`SELECT ${TRANSFER_COLUMNS} FROM transfer ORDER BY account, sequence`).all() as StoredTransfer[]
-      ).map(toTransfer),
-      rollups: (db.prepare("SELECT * FROM rollup").all() as StoredRollup[]).map(toRollup),
-    }),
+    dump: () => readDump(db),
     restart() {
       tx = new WriteTransaction(db);
     },
@@ -95,5 +84,21 @@ export function sqliteLedger(): TestLedger {
       db.close();
       rmSync(dir, { recursive: true });
     },
+  };
+}
+
+/** Everything that the ledger has stored in a database. */
+export function readDump(db: Connection): Dump {
+  return {
+    pools: (db.prepare(`SELECT ${POOL_COLUMNS} FROM pool`).all() as StoredPool[]).map(toPool),
+    grants: (db.prepare(`SELECT ${GRANT_COLUMNS} FROM credit_grant`).all() as StoredGrant[]).map(toGrant),
+    holds: (db.prepare(`SELECT ${HOLD_COLUMNS} FROM hold`).all() as StoredHold[]).map(toHold),
+    charges: (
+      db.prepare(`SELECT ${CHARGE_COLUMNS} FROM charge ORDER BY account, sequence`).all() as StoredCharge[]
+    ).map(toCharge),
+    transfers: (
+      db.prepare(`SELECT ${TRANSFER_COLUMNS} FROM transfer ORDER BY account, sequence`).all() as StoredTransfer[]
+    ).map(toTransfer),
+    rollups: (db.prepare("SELECT * FROM rollup").all() as StoredRollup[]).map(toRollup),
   };
 }

@@ -1,44 +1,50 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { createServer, connect as dial, type Socket } from "node:net";
 
-/** A proxy on loopback that can cut every connection through it, as a network does. */
+/** A proxy of bytes between a caller and a door: it knows nothing of what they say. */
 export interface CuttingProxy {
   readonly port: number;
-  /** Resets what is open. New connections pass. */
+  /** From now on answers are kept back; requests go through. */
+  holdAnswers(): void;
+  /** Resets every connection, as a network that fails does. What was kept back is gone. Connections that come later are whole. */
   cut(): void;
   close(): Promise<void>;
 }
 
-/** Starts a proxy before a port of this machine. */
-export async function startCuttingProxy(targetPort: number): Promise<CuttingProxy> {
-  const open = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(targetPort, "127.0.0.1");
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      open.add(one);
-      one.on("error", () => other.destroy());
-      one.once("close", () => {
-        open.delete(one);
-        other.destroy();
+/** Opens one before the port of a door. */
+export async function openCuttingProxy(target: number): Promise<CuttingProxy> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let isHolding = false;
+  const server = createServer((caller) => {
+    const door = dial(target, "127.0.0.1");
+    const pair = [caller, door] as const;
+    pairs.add(pair);
+    caller.on("data", (bytes) => door.write(bytes));
+    door.on("data", (bytes) => {
+      if (!isHolding) caller.write(bytes);
+    });
+    for (const socket of pair) {
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        pairs.delete(pair);
+        for (const other of pair) other.destroy();
       });
-      one.pipe(other);
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
   const cut = (): void => {
-    for (const socket of open) socket.resetAndDestroy();
+    isHolding = false;
+    for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy();
   };
   return {
-    port: (server.address() as AddressInfo).port,
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    holdAnswers() {
+      isHolding = true;
+    },
     cut,
-    async close() {
+    close() {
       cut();
-      server.close();
-      await once(server, "close");
+      return new Promise((resolve) => server.close(() => resolve()));
     },
   };
 }
