@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly profile: boolean;
   /** How many keys the large database of `scale` holds. */
   readonly keys: number;
+  /** How many charges the large ledger of `ledger-scale` holds. */
+  readonly charges: number;
 }
 
 /** What a subject measures with. */

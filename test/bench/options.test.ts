@@ -21,12 +21,15 @@ test("a run that names nothing measures what takes seconds, and one that names s
 
 test("what cannot be measured is refused with the names that can", () => {
   expect(() => readArguments(["--only", "nothing"], SUBJECTS)).toThrow("resolve, pair");
-  for (const keys of ["0", "1.5", "many"]) expect(() => readArguments(["--keys", keys], SUBJECTS)).toThrow("--keys");
+  for (const count of ["0", "1.5", "many"]) {
+    expect(() => readArguments(["--keys", count], SUBJECTS)).toThrow("--keys");
+    expect(() => readArguments(["--charges", count], SUBJECTS)).toThrow("--charges");
+  }
   expect(() => readArguments(["--fast"], SUBJECTS)).toThrow("--fast");
 });
 
 test("the help names every subject", () => {
-  for (const { name, about } of SUBJECTS) expect(helpText(SUBJECTS)).toContain(`${name.padEnd(8)} ${about}`);
+  for (const { name, about } of SUBJECTS) expect(helpText(SUBJECTS)).toContain(`${name.padEnd(12)} ${about}`);
 });
 
 test("the mix of decisions is the same every time, names models that the catalogue knows and some that it does not, and is mostly routed", () => {

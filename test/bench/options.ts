@@ -4,6 +4,9 @@ import type { BenchOptions, Subject } from "./bench.ts";
 const KEYS_DEFAULT = 1_000_000;
 const KEYS_QUICK = 100_000;
 const KEYS_MAX = 10_000_000;
+const CHARGES_DEFAULT = 10_000_000;
+const CHARGES_QUICK = 200_000;
+const CHARGES_MAX = 100_000_000;
 
 /** What the command line asks for. */
 export interface Asked extends BenchOptions {
@@ -23,6 +26,7 @@ export function readArguments(argv: readonly string[], all: readonly Subject[]):
       only: { type: "string", multiple: true },
       json: { type: "string" },
       keys: { type: "string" },
+      charges: { type: "string" },
     },
   });
   const { help, quick, profile, only } = values;
@@ -30,25 +34,32 @@ export function readArguments(argv: readonly string[], all: readonly Subject[]):
   if (unknown !== undefined) {
     throw new Error(`There is nothing called ${unknown}: --only takes ${all.map(({ name }) => name).join(", ")}.`);
   }
-  const keys = values.keys === undefined ? (quick ? KEYS_QUICK : KEYS_DEFAULT) : Number(values.keys);
-  if (!Number.isInteger(keys) || keys < 1 || keys > KEYS_MAX)
-    throw new Error(`--keys must be a whole number from 1 to ${KEYS_MAX}.`);
+  const keys = countOf("keys", values.keys, quick ? KEYS_QUICK : KEYS_DEFAULT, KEYS_MAX);
+  const charges = countOf("charges", values.charges, quick ? CHARGES_QUICK : CHARGES_DEFAULT, CHARGES_MAX);
   const subjects = all.filter(({ name, byDefault }) => (only === undefined ? byDefault : only.includes(name)));
-  return { help, quick, profile, keys, subjects, jsonFile: values.json };
+  return { help, quick, profile, keys, charges, subjects, jsonFile: values.json };
+}
+
+function countOf(name: string, text: string | undefined, otherwise: number, max: number): number {
+  const count = text === undefined ? otherwise : Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > max)
+    throw new Error(`--${name} must be a whole number from 1 to ${max}.`);
+  return count;
 }
 
 /** What `--help` prints. */
 export function helpText(all: readonly Subject[]): string {
   return [
-    "npm run bench -- [--only NAME]... [--quick] [--json FILE] [--profile] [--keys COUNT]",
+    "npm run bench -- [--only NAME]... [--quick] [--json FILE] [--profile] [--keys COUNT] [--charges COUNT]",
     "",
     ...all.map(
-      ({ name, about, byDefault }) => `  ${name.padEnd(8)} ${about}${byDefault ? "" : " Only when it is named."}`,
+      ({ name, about, byDefault }) => `  ${name.padEnd(12)} ${about}${byDefault ? "" : " Only when it is named."}`,
     ),
     "",
     "  --quick    fewer accounts and shorter loads: to see that it runs, not for numbers",
     "  --json     also writes the lines as an array of {name, value, unit, baseline, ratio, conditions}",
     "  --profile  writes processor profiles of the service into the current directory",
     `  --keys     how many keys the large database of scale holds: ${KEYS_DEFAULT} unless told otherwise (quick: ${KEYS_QUICK})`,
+    `  --charges  how many charges the large ledger of ledger-scale holds: ${CHARGES_DEFAULT} unless told otherwise (quick: ${CHARGES_QUICK})`,
   ].join("\n");
 }
