@@ -16,7 +16,11 @@ export interface Estimate {
 
 /** Notes what is wrong with an estimate. */
 export function checkEstimate(fields: FieldChecker, { inputTokens, maxOutputTokens }: Estimate): void {
-  fields.check(inputTokens >= 0n && inputTokens <= LIMITS.estimateTokensMax, "estimate.input_tokens", "must be 0 to 10^15");
+  fields.check(
+    inputTokens >= 0n && inputTokens <= LIMITS.estimateTokensMax,
+    "estimate.input_tokens",
+    "must be 0 to 10^15",
+  );
   fields.check(
     maxOutputTokens >= 0n && maxOutputTokens <= LIMITS.estimateTokensMax,
     "estimate.max_output_tokens",

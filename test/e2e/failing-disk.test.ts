@@ -115,12 +115,12 @@ describe.skipIf(!canMount)("on a disk of its own that fills up", () => {
     await expect.poll(ballast, { timeout: RECOVERY_MAX_MS }).toBe(BALLAST_BYTES);
     expect(await chargesOf(settings)).toBe(before + 100);
     expect(await readGauge(running, "plori_storage_full")).toBe(0);
-  }, 90_000);
+  }, 120_000);
 });
 
 test("a disk that fails to write ends the process with 1: nothing more is acknowledged, and everything that was is there after the next start", async () => {
   // A file that may not grow makes the write itself fail, and not for want of room: to SQLite that is an I/O error like any other.
-  const blocks = (12 * MIB) / 512;
+  const blocks = (4 * MIB) / 512;
   service = await startService({
     dataDir: directory.path,
     env: { PLORI_BALLAST_BYTES: "0" },
@@ -137,4 +137,4 @@ test("a disk that fails to write ends the process with 1: nothing more is acknow
     const { results } = await service.as("recorder").ledger.recordUsage({ records });
     expect(results.filter(({ outcome }) => outcome !== RecordOutcome.REPLAYED)).toEqual([]);
   }
-}, 60_000);
+}, 120_000);

@@ -11,12 +11,16 @@ import { STORAGE_FULL } from "./storage-full.ts";
 
 /** Most commands in one transaction: larger ones only add latency. */
 const BATCH_MAX = 500;
+/** Records of usage in one transaction, beyond which no further command joins it: it must not take seconds. */
+const BATCH_RECORDS_MAX = 5_000;
 /** Batches on their way at once: while one is being made durable, the next stands ready behind it. */
 const BATCHES_IN_FLIGHT_MAX = 2;
 /** So many waiting commands are sent without waiting for the end of the turn: the thread works while this one reads on. */
 const EAGER_BATCH = 16;
 /** Commands that may wait. Beyond it callers are told to come back rather than kept. */
 const QUEUE_MAX = 20_000;
+/** Records of usage that may wait in those commands, which take up to 500 each: some hundred MiB, and some seconds of writing. */
+const QUEUE_RECORDS_MAX = 100_000;
 
 // Node strips the types of a thread's TypeScript with a WebAssembly module that all threads share, and V8 (of Node 24.21) can crash when it compiles a faster
 // import wrapper of it in one thread while another uses it. With this budget of calls no wrapper ever gets that far.
@@ -24,6 +28,8 @@ setFlagsFromString("--wasm-wrapper-tiering-budget=1000000000");
 
 interface Waiting {
   readonly command: Batch["commands"][number];
+  /** Records of usage in it. */
+  readonly records: number;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -58,6 +64,7 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
   const options: WorkerOptions = { path, nowMs: clock.nowMs(), creditsLowNano };
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options, env: {}, execArgv: [] });
   const queue: Waiting[] = [];
+  let queuedRecords = 0;
   const truncating: ((isWhole: boolean) => void)[] = [];
   const probing: ((hasRoom: boolean) => void)[] = [];
   const fullListeners: (() => void)[] = [];
@@ -79,11 +86,20 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
   function dispatch(): void {
     dispatchScheduled = false;
     while (queue.length > 0 && inFlight.length < BATCHES_IN_FLIGHT_MAX) {
-      const taken = queue.splice(0, BATCH_MAX);
+      const taken = takeBatch();
       inFlight.push(taken);
       const batch: Batch = { nowMs: clock.nowMs(), commands: taken.map((waiting) => waiting.command) };
       worker.postMessage(batch);
     }
+  }
+
+  function takeBatch(): Waiting[] {
+    let count = 0;
+    let records = 0;
+    for (const most = Math.min(queue.length, BATCH_MAX); count < most && records < BATCH_RECORDS_MAX; count += 1)
+      records += queue[count]?.records ?? 0;
+    queuedRecords -= records;
+    return queue.splice(0, count);
   }
 
   function settle(results: readonly CommandResult[]): void {
@@ -105,6 +121,7 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
     if (isFull) return;
     isFull = true;
     for (const waiting of queue.splice(0)) waiting.reject(new PloriError(STORAGE_FULL));
+    queuedRecords = 0;
     for (const listener of fullListeners) listener();
   }
 
@@ -143,10 +160,12 @@ export async function startWriter(path: string, clock: Clock, log: Log, creditsL
     submit<N extends CommandName>(name: N, input: CommandInput<N>): Promise<CommandAnswer<N>> {
       if (closing) return Promise.reject(refuse("DRAINING", "The service is shutting down; call again."));
       if (isFull) return Promise.reject(new PloriError(STORAGE_FULL));
-      if (queue.length >= QUEUE_MAX)
+      if (queue.length >= QUEUE_MAX || queuedRecords >= QUEUE_RECORDS_MAX)
         return Promise.reject(refuse("OVERLOADED", "Too many writes are waiting; nothing was done."));
+      const records = name === "recordUsage" ? (input as CommandInput<"recordUsage">).records.length : 0;
+      queuedRecords += records;
       return new Promise<CommandAnswer<N>>((resolve, reject) => {
-        queue.push({ command: [name, input], resolve: resolve as (answer: unknown) => void, reject });
+        queue.push({ command: [name, input], records, resolve: resolve as (answer: unknown) => void, reject });
         if (inFlight.length >= BATCHES_IN_FLIGHT_MAX) return;
         // Waiting for the end of this turn of the event loop lets every call that arrived in it share the transaction.
         if (queue.length >= EAGER_BATCH) dispatch();

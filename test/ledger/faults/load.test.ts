@@ -56,6 +56,27 @@ test("ten times as many writes as may wait: the rest are refused at once with OV
   expect(writer.depth).toBe(0);
 }, 120_000);
 
+test("large requests wait by their records: what waits stays bounded however many records each brings, and nothing that was taken is lost", async () => {
+  const RECORDS_MAX = 100_000;
+  const records = Array.from({ length: 500 }, (_, n) => recordOf(`u${n}`, { kind: "DISK", byteSeconds: 1n }));
+  await open.grant(10n ** 12n);
+  const outcomes = await Promise.all(
+    Array.from({ length: 400 }, () =>
+      open.record(records, "recorder").then(
+        () => "answered",
+        (error: unknown) => (error instanceof PloriError ? error.reason : String(error)),
+      ),
+    ),
+  );
+  const answered = outcomes.filter((outcome) => outcome === "answered").length;
+  // Two batches are on their way beside those that wait.
+  expect(answered).toBeGreaterThanOrEqual(RECORDS_MAX / 500);
+  expect(answered).toBeLessThanOrEqual(RECORDS_MAX / 500 + 2 * 10);
+  expect(new Set(outcomes)).toEqual(new Set(["answered", "OVERLOADED"]));
+  expect(await open.ledger.balance("a1")).toMatchObject({ spentNano: 500n });
+  expect((await open.disk("after", 1n)).outcome).toBe("CREATED");
+}, 120_000);
+
 test("somebody who reads one moment's state for long keeps nobody from writing or reading; the log's growth raises the alarm, and when the reader is gone it shrinks to its bound", async () => {
   const LOG_BOUND_BYTES = 64 * MIB;
   await open.grant(10n ** 12n);
@@ -72,13 +93,14 @@ test("somebody who reads one moment's state for long keeps nobody from writing o
   });
   const overgrown = () => gauges.get("plori_log_overgrown")?.();
   const logBytes = () => sizeOf(`${open.path}-wal`);
+  const labels = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`filler-${n}`, "x".repeat(128)]));
   let sent = 0;
   async function writeMuch(bytes: number): Promise<void> {
     const end = (await logBytes()) + bytes;
     for (let rounds = 0; (await logBytes()) < end && rounds < 500; rounds += 1) {
       const records = Array.from({ length: 500 }, () => {
         sent += 1;
-        return recordOf(`u${sent}`, { kind: "DISK", byteSeconds: 1n }, { labels: { filler: "x".repeat(128) } });
+        return recordOf(`u${sent}`, { kind: "DISK", byteSeconds: 1n }, { labels });
       });
       await open.record(records, "recorder");
     }
