@@ -11,7 +11,7 @@ import { openSealing } from "./app/open-sealing.ts";
 import { openVault } from "./app/open-vault.ts";
 import { openRouting } from "./app/routing.ts";
 import { createServiceMetrics } from "./app/service-metrics.ts";
-import { watchStorage } from "./app/storage.ts";
+import { bearFullDisk, makeRoomToOpen, watchStorage } from "./app/storage.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { createIdMinter } from "./base/ids.ts";
 import { createLog, type Log } from "./base/log.ts";
@@ -57,6 +57,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
 async function openFloors(ground: Ground): Promise<App> {
   const { config, clock, log, closers } = ground;
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await makeRoomToOpen(config, log);
   const store = await openSqlite(config.databasePath, clock, log, config.credits.lowNano);
   closers.add(() => store.close());
   const sealing = await openSealing(ground, store);
@@ -77,7 +78,7 @@ async function openFloors(ground: Ground): Promise<App> {
   await firstAnswer(sealing.kmsWatch);
   const doors = await openAllDoors(ground, { store, sealing, leases }, routing.limitHosts(handlers), metrics);
   closers.add(() => doors.close());
-  await store.writer.submit("appendAudit", [serviceStarted(config, clock)]);
+  await store.writer.submit("appendAudit", [serviceStarted(config, clock)]).catch(bearFullDisk);
   log.info("serving", {
     environment: config.environment,
     grpc: doors.grpcPort,

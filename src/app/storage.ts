@@ -1,3 +1,4 @@
+import { PloriError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import { createBallast, freeBytesAt, sizeOf } from "../store/sqlite/ballast.ts";
@@ -10,6 +11,8 @@ import { sweepEvery } from "./sweep.ts";
 const LOOK_EVERY_MS = 5_000;
 /** Less free room than this, and no room for the ballast, raise the alarm. */
 const FREE_MIN_BYTES = 256 * 1024 * 1024;
+/** What opening the database takes at most before its first write. */
+const OPENING_BYTES = 1024 * 1024;
 /**
  * A write-ahead log longer than this raises the alarm: it is written back and used again from the start at 64 MiB, unless somebody has been reading the same
  * moment's state ever since.
@@ -73,6 +76,25 @@ export function watchStorage(options: WatchStorageOptions): () => Promise<void> 
     await looking.stop();
     await recovery.stop();
   };
+}
+
+/**
+ * Gives up the ballast when there is not even room to open the database, which makes its log and its index beside it: whoever restarts a service on a full disk
+ * wants it to read, at the least. Call it before opening.
+ */
+export async function makeRoomToOpen(
+  { databasePath: path, ballastBytes }: WatchStorageOptions["config"],
+  log: Log,
+  freeBytes = freeBytesAt,
+): Promise<void> {
+  if ((await freeBytes(path)) >= OPENING_BYTES) return;
+  if (await createBallast(`${path}.ballast`, ballastBytes).spend())
+    log.error("the disk is full: the ballast was given up so that the database can be opened");
+}
+
+/** Lets a start go on although its record in the audit met a full disk: the service reads, and writes again once there is room. Throws anything else. */
+export function bearFullDisk(error: unknown): void {
+  if (!(error instanceof PloriError) || error.reason !== "STORAGE_FULL") throw error;
 }
 
 /** Something that is said when it begins and when it ends, and not in between. */

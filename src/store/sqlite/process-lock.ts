@@ -20,12 +20,21 @@ export function lockDatabase(path: string): ProcessLock {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
+    if (!(error instanceof Database.SqliteError) || !/^SQLITE_(?:BUSY|LOCKED)/.test(error.code)) {
+      // A full or failing disk is not another process, and whoever looks for one looks in vain.
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`the database ${path} cannot be locked: ${why}`, { cause: error });
+    }
     throw new Error(
       `the database ${path} is in use by ${readHolder(holderPath)}: only one process may open a SQLite database of this service. Stop that process, or give this one its own PLORI_DATA_DIR.`,
       { cause: error },
     );
   }
-  writeFileSync(holderPath, `process ${process.pid} on ${hostname()}`);
+  try {
+    writeFileSync(holderPath, `process ${process.pid} on ${hostname()}`);
+  } catch {
+    // A name for others to read; the lock holds without it, also on a full disk.
+  }
   return {
     release() {
       rmSync(holderPath, { force: true });

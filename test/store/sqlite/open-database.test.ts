@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -37,6 +38,12 @@ test("a second opening of the same database is refused, naming the process that 
   await store.close();
   const again = await openSqlite(path, systemClock, silentLog);
   await again.close();
+});
+
+test("a lock that cannot be taken for another reason than another process does not send anybody looking for one", async () => {
+  writeFileSync(`${path}.lock`, "no database at all, but something else of some length".repeat(20));
+  const opening = openSqlite(path, systemClock, silentLog);
+  await expect(opening).rejects.toThrow("cannot be locked: file is not a database");
 });
 
 test("a second process is refused, and a killed one leaves no lock behind", async () => {
