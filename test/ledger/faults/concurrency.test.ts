@@ -46,7 +46,7 @@ test("a thousand writers on one account whose credits run out are all answered, 
     overdraftNano: 0n,
   });
   expect(await open.differences()).toEqual([]);
-});
+}, 120_000);
 
 test("sweep, late report, release and a second report of one call may come in any order and share any transaction: the hold is resolved once, and no more comes back than was set aside", async () => {
   type Deed = "sweep" | "report" | "release" | "extend" | "again";
@@ -90,7 +90,7 @@ test("sweep, late report, release and a second report of one call may come in an
     ),
     { numRuns: 60 },
   );
-});
+}, 120_000);
 
 const AUDIT = {
   kind: "hold.released",

@@ -160,4 +160,4 @@ test("events of 35 days that arrive in any order come to the same totals, hour b
     }),
     { numRuns: 4 },
   );
-});
+}, 120_000);
