@@ -139,7 +139,7 @@ test("a provider that does not answer holds up neither a list nor a route", asyn
 
 test.each([
   { kind: "many_models", count: 100_000 },
-  { kind: "huge_list", bytes: 20_000_000 },
+  { kind: "huge_list", bytes: 16_000_000 },
 ] as const)("a list beyond all bounds is refused, and the key is there all the same: %j", async (fault) => {
   const account = `flooded-${fault.kind}`;
   house.simulators.groq.setFault(fault, "get");
