@@ -30,10 +30,12 @@ async function* remembered(
   }
 }
 
+const UTF8 = new TextDecoder();
+
 /** Reads JSON's bytes as text and overwrites them: what is left is the text. */
 export const wipingTextDecoder = {
   decode(bytes?: Uint8Array): string {
-    const text = new TextDecoder().decode(bytes);
+    const text = UTF8.decode(bytes);
     bytes?.fill(0);
     return text;
   },

@@ -131,7 +131,9 @@ test("a request id that was used with another payload is refused before anything
 
 test("pages of data keys on both sides of the active KMS key's ARN hold each once", async () => {
   vault = await vault.reopen((db) => {
-    const insert = db.prepare("INSERT INTO data_key VALUES (?, 'records', 1, ?, x'00', 0)");
+    const insert = db.prepare(
+      "INSERT INTO data_key (account, data_key_id, data_key_version, kms_key_arn, wrapped, create_ms) VALUES (?, 'records', 1, ?, x'00', 0)",
+    );
     for (let n = 0; n < 20; n += 1) insert.run(`p${n}`, ["arn:a", "arn:m", "arn:z"][n % 3]);
   });
   const seen: string[] = [];
