@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { CallReport, Verdict } from "./calls/report.ts";
 import { type TrackedCall, type TrackOptions, trackCall } from "./calls/track-call.ts";
-import { encodeUsageRecord, type UsageRecord } from "./calls/usage-record.ts";
+import { encodeUsageRecord, type TokenCounts, type UsageRecord } from "./calls/usage-record.ts";
 import { hostClosed } from "./host-error.ts";
 import { type HostLimits, readLimits } from "./host-limits.ts";
 import { keepMaterial } from "./link/keep-material.ts";
@@ -11,7 +11,7 @@ import { type HostLog, silentHostLog } from "./log.ts";
 import { LeaseBook } from "./routes/lease-book.ts";
 import { Resolver, type WantedCall } from "./routes/resolver.ts";
 import { RevocationWatch } from "./routes/revocation-watch.ts";
-import type { Route } from "./routes/route.ts";
+import type { Route, RouteHold } from "./routes/route.ts";
 import { openService } from "./service.ts";
 import { openDeadLetters } from "./spool/dead-letters.ts";
 import { Deliverer } from "./spool/deliver.ts";
@@ -66,6 +66,16 @@ export interface AgentHost {
   recordUsage(record: UsageRecord): Promise<void>;
   /** Turns a call's end, however it comes, into its one usage record. */
   trackCall(route: Route, options?: TrackOptions): TrackedCall;
+  /**
+   * The call never happened: a hosted route's credits are given back (they would be charged by estimate when the hold ends), and the credential is wiped. A
+   * route on the user's key sets nothing aside.
+   */
+  release(route: Route): Promise<void>;
+  /**
+   * Keeps a hosted route's credits set aside for a call that takes longer than its hold: for 15 minutes more, 4 hours in all. `usedSoFar` is what the call
+   * is charged for if it is never reported. Resolves with the hold as it stands; undefined when the route has none.
+   */
+  extendHold(route: Route, usedSoFar?: TokenCounts): Promise<RouteHold | undefined>;
   /** Reads the certificate files now; false when they do not check and the last good ones serve on. */
   reloadCertificates(): Promise<boolean>;
   /** Resolves when every record is delivered, or after `maxMs`. Says whether all are. */
@@ -150,6 +160,16 @@ export async function connectHost(options: HostOptions): Promise<AgentHost> {
     },
     recordUsage,
     trackCall: (route, track = {}) => trackCall(route, track, clock, recordUsage),
+    async release({ account, hold, credential }) {
+      credential.wipe();
+      if (closing !== undefined) throw hostClosed();
+      if (hold !== undefined) await service.releaseHold(account, hold.name, { timeoutMs: limits.resolveMaxMs });
+    },
+    async extendHold({ account, hold }, usedSoFar) {
+      if (closing !== undefined) throw hostClosed();
+      if (hold === undefined) return undefined;
+      return service.extendHold(account, hold.name, usedSoFar, { timeoutMs: limits.resolveMaxMs });
+    },
     reloadCertificates: () => keeper.reload(),
     flush: (maxMs) => deliverer.flush(maxMs),
     status() {

@@ -1,10 +1,12 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type AgentHost, connectHost } from "../../src/client/connect-host.ts";
 import { HostError } from "../../src/client/host-error.ts";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
-import { connectListening, countCalls, hostOptions } from "../support/agent-host.ts";
+import { connectListening, countCalls, hostOptions, keepingLog } from "../support/agent-host.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type House, openHouse } from "./house.ts";
+import { type House, nano, openHouse } from "./house.ts";
 
 const RESOLVE = "plori.router.v1.RouterService/ResolveRoute";
 const MODEL = "openai/gpt-5.5";
@@ -151,6 +153,101 @@ describe("leases", () => {
     expect(first.isReused || second.isReused).toBe(false);
     await deaf.close();
     await expect(deaf.resolve(wanted("deaf", "3"))).rejects.toMatchObject({ reason: "HOST_CLOSED" });
+    own.remove();
+  });
+});
+
+describe("holds", () => {
+  test("of a call that never happened are given back; those of a long one are kept open", async () => {
+    await house.connectOwn("platform", "openrouter");
+    await house.grant("holding", { units: 1_000n });
+    await house.place("holding", "agent");
+    const small = { ...wanted("holding", "holding-1"), estimate: { inputTokens: 100, maxOutputTokens: 100 } };
+    const heldUnits = async (): Promise<bigint> => {
+      const { balance } = await house.as("billing").ledger.getBalance({ account: "holding" });
+      return nano(balance?.held);
+    };
+    const route = await host.resolve(small);
+    expect(await heldUnits()).toBe(route.hold?.amountNano);
+    const extended = await host.extendHold(route, { inputUncached: 10, output: 1 });
+    expect(extended?.name).toBe(route.hold?.name);
+    expect(extended?.expireMs).toBeGreaterThanOrEqual(route.hold?.expireMs ?? Number.POSITIVE_INFINITY);
+    await host.release(route);
+    expect(await heldUnits()).toBe(0n);
+    expect(() => route.headers()).toThrow("wiped");
+  });
+
+  test("a route on the user's key has none: releasing it only wipes", async () => {
+    await furnishAccount("unheld");
+    const route = await host.resolve(wanted("unheld", "unheld-1"));
+    expect(await host.extendHold(route)).toBeUndefined();
+    await host.release(route);
+    expect(() => route.credential.reveal()).toThrow("wiped");
+  });
+});
+
+describe("usage", () => {
+  test("of a hosted call settles its hold, once, however often it is recorded", async () => {
+    await house.connectOwn("platform", "openrouter");
+    await house.grant("settling", { units: 1_000n });
+    await house.place("settling", "agent");
+    const route = await host.resolve({
+      ...wanted("settling", "settling-1"),
+      estimate: { inputTokens: 100, maxOutputTokens: 100 },
+    });
+    const record = {
+      usageId: "settling-1",
+      account: "settling",
+      agent: "agent",
+      occurMs: Date.now(),
+      route: route.id,
+      callId: "settling-1",
+      outcome: "SUCCEEDED",
+      tokens: { inputUncached: 100, output: 50 },
+    } as const;
+    await Promise.all([host.recordUsage(record), host.recordUsage(record)]);
+    expect(await host.flush(10_000)).toBe(true);
+    await host.recordUsage(record);
+    expect(await host.flush(10_000)).toBe(true);
+    const { charges } = await house.as("settings").ledger.listCharges({ account: "settling" });
+    expect(charges).toMatchObject([{ usageId: "settling-1", hold: route.hold?.name }]);
+    expect(nano(charges[0]?.amount)).toBeGreaterThan(0n);
+    const { balance } = await house.as("billing").ledger.getBalance({ account: "settling" });
+    expect(nano(balance?.held)).toBe(0n);
+  });
+
+  test("that the service refuses for good is kept aside with its reason and told in the log; the rest goes on", async () => {
+    const key = await furnishAccount("refusing");
+    const own = temporaryDirectory();
+    const log = keepingLog();
+    const loud = await connectHost({ ...hostOptions(house.service, own.path), log });
+    const route = await loud.resolve(wanted("refusing", "refusing-1"));
+    const call = { account: "refusing", agent: "agent", occurMs: Date.now(), outcome: "SUCCEEDED" } as const;
+    const usage = { providerUsage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 } };
+    const good = { ...call, ...usage, route: route.id, usageId: "good-1", callId: "good-1" };
+    await Promise.all([
+      loud.recordUsage(good),
+      loud.recordUsage({ ...good, route: "no-route-of-mine", usageId: "bad-1", callId: "bad-1" }),
+      loud.recordUsage({ ...good, usageId: "good-2", callId: "good-2" }),
+      loud.recordUsage({ ...good, providerUsage: { prompt_tokens: 9_999 } }),
+    ]);
+    await loud.close({ flushMs: 10_000 });
+    const { charges } = await house.as("settings").ledger.listCharges({ account: "refusing" });
+    expect(charges.map(({ usageId }) => usageId).toSorted()).toEqual(["good-1", "good-2"]);
+    const [file = "", ...others] = readdirSync(own.path);
+    expect([file, others]).toEqual([expect.stringMatching(/^[0-9a-f]{12}\.dead-letters\.jsonl$/), []]);
+    const text = readFileSync(join(own.path, file), "utf8");
+    const letters = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(letters).toMatchObject([
+      { reason: "ROUTE_NOT_FOUND", record: { usageId: "bad-1" } },
+      { reason: "USAGE_ID_CONFLICT", record: { usageId: "good-1" } },
+    ]);
+    const told = log.lines.filter((line) => line.startsWith("error: a usage record was refused"));
+    expect(told).toHaveLength(2);
+    expect(text + log.lines.join()).not.toContain(key);
     own.remove();
   });
 });

@@ -112,7 +112,8 @@ function checkRecord(record: UsageRecord, usage: string | undefined): void {
   });
 }
 
-function tokensMessage({ inputUncached, cacheRead, cacheWrite, output, reasoning }: TokenCounts) {
+/** Counts as they are sent. */
+export function tokensMessage({ inputUncached, cacheRead, cacheWrite, output, reasoning }: TokenCounts) {
   return {
     inputUncachedTokens: BigInt(inputUncached ?? 0),
     cacheReadTokens: BigInt(cacheRead ?? 0),

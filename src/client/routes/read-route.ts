@@ -1,5 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { fromCredits } from "../../base/credits.ts";
+import { type CreditsParts, fromCredits } from "../../base/credits.ts";
 import { PROVIDERS, type Provider } from "../../base/provider.ts";
 import { Secret } from "../../base/secret.ts";
 import type { Route as RouteMessage } from "../../gen/plori/router/v1/router_pb.ts";
@@ -75,7 +75,12 @@ export function notUnderstood(): HostError {
   });
 }
 
-function readHold(hold: RouteMessage["hold"]): RouteHold | undefined {
+/** A hold; undefined when there is none, or when it is not whole. */
+export function readHold(
+  hold:
+    | { readonly name: string; readonly amount?: CreditsParts | undefined; readonly expireTime?: Timestamp | undefined }
+    | undefined,
+): RouteHold | undefined {
   if (hold?.amount === undefined || hold.expireTime === undefined) return undefined;
   return { name: hold.name, amountNano: fromCredits(hold.amount) ?? 0n, expireMs: toMs(hold.expireTime) };
 }

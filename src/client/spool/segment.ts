@@ -6,6 +6,8 @@ import { FRAME_MAX_BYTES, type Frame, hasFrameBeyond, readFrames, readSegment, S
 
 const OWN_ONLY = 0o600;
 const MARK_BYTES = 12;
+/** Far above what a segment grows to. */
+const ADOPTED_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Records of a batch, and where in their segment they end. */
 export interface SegmentBatch {
@@ -64,6 +66,7 @@ export class Segment {
   static async adopt(path: string): Promise<Adopted> {
     const file = await open(path, constants.O_RDONLY);
     try {
+      if ((await file.stat()).size > ADOPTED_MAX_BYTES) throw new Error("this is larger than any segment");
       const bytes = await file.readFile();
       const frames = readSegment(bytes);
       const goodBytes = frames.at(-1)?.endBytes ?? Math.min(SEGMENT_HEAD.length, bytes.length);
