@@ -179,6 +179,19 @@ test("one record that may be sent again later keeps its batch, and those that we
   expect(new Set(taken)).toEqual(new Set(["one", "later", "three"]));
 });
 
+test("flush tries at once what would otherwise wait for minutes after a failure", async () => {
+  await record("one");
+  const { taken, send } = service();
+  let isAway = true;
+  const waiting = deliverWith((payloads) =>
+    isAway ? Promise.reject(failure("UNAVAILABLE", "DRAINING", 600_000)) : send(payloads),
+  );
+  await vi.waitFor(() => expect(log.lines.join()).toContain("not delivered yet"));
+  isAway = false;
+  expect(await waiting.flush(FLUSH_MAX_MS)).toBe(true);
+  expect(taken).toEqual(["one"]);
+});
+
 test("flush says whether everything went, and waits no longer than it may", async () => {
   await record("one");
   const never = deliverWith(() => new Promise(() => {}));

@@ -207,6 +207,46 @@ describe("when revocations are not heard", () => {
   });
 });
 
+test("records that arrive while the service is killed, again and again, are in the ledger exactly once", async () => {
+  const account = "a2";
+  await house.connectOwn(account, "openai");
+  await house.place(account, "agent");
+  const host = await connectListening(options());
+  const { id: route } = await host.resolve({ ...wanted("storm"), account });
+  const kept: string[] = [];
+  let isOver = false;
+  const lane = async (name: string): Promise<void> => {
+    for (let count = 0; !isOver; count += 1) {
+      const usageId = `${name}-${count}`;
+      const providerUsage = { prompt_tokens: count, completion_tokens: 1, total_tokens: count + 1 };
+      const call = { account, agent: "agent", route, usageId, callId: usageId, providerUsage } as const;
+      await host.recordUsage({ ...call, occurMs: Date.now(), outcome: "SUCCEEDED" });
+      kept.push(usageId);
+      // The disk alone would let millions pile up.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const load = Promise.all(["n", "o", "p", "q"].map(lane));
+  for (const records of [100, 150, 70]) {
+    const soFar = kept.length;
+    await vi.waitFor(() => expect(kept.length).toBeGreaterThan(soFar + records), { timeout: 20_000, interval: 2 });
+    await service.end("SIGKILL");
+    await restart();
+  }
+  isOver = true;
+  await load;
+  expect(await host.flush(60_000)).toBe(true);
+  await host.close();
+  const recorded: string[] = [];
+  for (let pageToken = ""; ; ) {
+    const page = await house.as("settings").ledger.listCharges({ account, pageSize: 500, pageToken });
+    recorded.push(...page.charges.map(({ usageId }) => usageId));
+    pageToken = page.nextPageToken;
+    if (pageToken === "") break;
+  }
+  expect(recorded.toSorted()).toEqual(kept.toSorted());
+}, 120_000);
+
 describe("certificates", () => {
   test("are swapped under load, half-written ones and those that do not match passed over, without one failed call", async () => {
     const own = join(directory.path, "host-pki");

@@ -45,6 +45,8 @@ export class Deliverer {
   readonly #ended: Promise<void>;
   readonly #idle = new Set<() => void>();
   #wake: () => void = () => {};
+  /** Ends the wait after a failure. */
+  #hurry: () => void = () => {};
 
   constructor(deps: DelivererDeps) {
     this.#deps = deps;
@@ -52,9 +54,10 @@ export class Deliverer {
     this.#ended = this.#run();
   }
 
-  /** Resolves when nothing waits for delivery, or after `maxMs`. Says whether nothing waits. */
+  /** Tries at once what waits after a failure. Resolves when nothing waits for delivery, or after `maxMs`. Says whether nothing waits. */
   async flush(maxMs: number): Promise<boolean> {
     const { spool } = this.#deps;
+    this.#hurry();
     const timeout = new AbortController();
     const over = pause(maxMs, undefined, { signal: timeout.signal }).then(
       () => timeout.abort(),
@@ -95,7 +98,10 @@ export class Deliverer {
       } catch (error) {
         failures += 1;
         this.#logFailure(error, failures);
-        await pause(waitAfter(error, failures), undefined, { signal, ref: false }).catch(() => {});
+        const hurried = new AbortController();
+        this.#hurry = () => hurried.abort();
+        const ended = AbortSignal.any([signal, hurried.signal]);
+        await pause(waitAfter(error, failures), undefined, { signal: ended, ref: false }).catch(() => {});
       }
     }
   }

@@ -63,8 +63,13 @@ export class Spool {
   static async open(directory: string, limits: SpoolLimits, log: HostLog): Promise<Spool> {
     await mkdir(directory, { recursive: true, mode: DIRECTORY_OWN_ONLY });
     const spool = new Spool(directory, limits, log, await lockWriter(directory));
-    await spool.adopt();
-    return spool;
+    try {
+      await spool.adopt();
+      return spool;
+    } catch (error) {
+      await spool.close();
+      throw error;
+    }
   }
 
   get writer(): string {
