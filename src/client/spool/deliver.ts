@@ -23,7 +23,11 @@ export interface DelivererDeps {
 /** Well below what the service reads, so that the request's own frame fits. */
 const BATCH_MAX_BYTES = 768 * 1024;
 const FIRST_WAIT_MS = 200;
-const LAST_WAIT_MS = 30_000;
+const LAST_WAIT_MS = 5_000;
+/** The service's own word counts up to here. */
+const TOLD_WAIT_MAX_MS = 30_000;
+/** While somebody waits for the spool to be empty. */
+const FLUSH_WAIT_MAX_MS = 500;
 /** Whoever refuses with these does not mean the record. */
 const WAIT_CODES: ReadonlySet<string> = new Set([
   "UNAVAILABLE",
@@ -101,7 +105,9 @@ export class Deliverer {
         const hurried = new AbortController();
         this.#hurry = () => hurried.abort();
         const ended = AbortSignal.any([signal, hurried.signal]);
-        await pause(waitAfter(error, failures), undefined, { signal: ended, ref: false }).catch(() => {});
+        const waitMs = waitAfter(error, failures);
+        const soonMs = this.#idle.size > 0 ? Math.min(waitMs, FLUSH_WAIT_MAX_MS) : waitMs;
+        await pause(soonMs, undefined, { signal: ended, ref: false }).catch(() => {});
       }
     }
   }
@@ -169,5 +175,5 @@ function isWait(error: HostError): boolean {
 function waitAfter(error: unknown, failures: number): number {
   const backOffMs = Math.min(FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20), LAST_WAIT_MS) * (0.5 + chance() / 2);
   const toldMs = error instanceof HostError ? (error.retryAfterMs ?? 0) : 0;
-  return Math.max(backOffMs, Math.min(toldMs, LAST_WAIT_MS));
+  return Math.max(backOffMs, Math.min(toldMs, TOLD_WAIT_MAX_MS));
 }
