@@ -75,8 +75,13 @@ describe("trying again", () => {
   });
 
   test("waits at least as long as the service says, and not at all when no time would be left", () => {
-    expect(waitBeforeRetry(unavailable(5_000), 1, 10_000, 1)).toBe(5_100);
-    expect(waitBeforeRetry(unavailable(5_000), 1, 5_000, 1)).toBeUndefined();
+    expect(waitBeforeRetry(unavailable(500), 1, 10_000, 1)).toBe(600);
+    expect(waitBeforeRetry(unavailable(500), 1, 550, 1)).toBeUndefined();
+  });
+
+  test("leaves a wait of more than two seconds to the caller, who may have something better to do", () => {
+    expect(waitBeforeRetry(unavailable(2_000), 1, 10_000, 1)).toBe(2_100);
+    expect(waitBeforeRetry(unavailable(2_001), 1, 60_000, 1)).toBeUndefined();
   });
 
   test("ends with the first success, or with the last error", async () => {

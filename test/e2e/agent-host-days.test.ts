@@ -19,6 +19,8 @@ const MODEL = "openai/gpt-5.5";
 const ACCOUNT = "a1";
 const FLUSH_MAX_MS = 15_000;
 const PACE_MS = 10;
+/** Starting the service again can take long on a busy machine. */
+const RESTART_MAX_MS = 60_000;
 
 const directory = temporaryDirectory();
 let simulators: ProviderSimulators;
@@ -146,7 +148,7 @@ describe("model calls over a route, streamed", () => {
     expect(await theChargeOf("twice")).toMatchObject({ outcome: CallOutcome.SUCCEEDED, labels: { team: "x" } });
   });
 
-  test("one that spans a restart of the service is recorded once, after it", async () => {
+  test("one that spans a restart of the service is recorded once, after it", { timeout: RESTART_MAX_MS }, async () => {
     const { events } = await begin("spans");
     let chunks = 0;
     for await (const _ of events) {
@@ -161,8 +163,10 @@ describe("model calls over a route, streamed", () => {
 });
 
 describe("when revocations are not heard", () => {
-  test("a killed service ends reuse within the bound; once it is back, routes come from it, and may be reused again", async () => {
-    const host = await connectListening({ ...options(), limits: { brokenMaxMs: 100, resolveMaxMs: 300 } });
+  test("a killed service ends reuse within the bound; once it is back, routes come from it, and may be reused again", {
+    timeout: RESTART_MAX_MS,
+  }, async () => {
+    const host = await connectListening({ ...options(), limits: { brokenMaxMs: 100, resolveMaxMs: 3_000 } });
     await host.resolve(wanted("killed-1"));
     expect(await host.resolve(wanted("killed-2"))).toMatchObject({ isReused: true });
     await service.end("SIGKILL");
@@ -192,19 +196,6 @@ describe("when revocations are not heard", () => {
     }
     await whenListening(host);
     expect(await host.resolve(wanted("hung-2"))).toMatchObject({ isReused: false });
-    await host.close();
-  });
-
-  test("a restart within the bound keeps leases, and what is revoked after it is heard", async () => {
-    const host = await connectListening({ ...options(), limits: { brokenMaxMs: 15_000 } });
-    await host.resolve(wanted("short-1"));
-    await service.end();
-    // The lease is still there: the bound has not passed.
-    expect(await host.resolve(wanted("short-2"))).toMatchObject({ isReused: true });
-    await restart();
-    expect(host.status()).toMatchObject({ isListening: true, leases: 1 });
-    await house.connectOwn(ACCOUNT, "openai");
-    await vi.waitFor(() => expect(host.status().leases).toBe(0), { timeout: 10_000, interval: 20 });
     await host.close();
   });
 });
@@ -250,10 +241,13 @@ test("records that arrive while the service is killed, again and again, are in t
 }, 120_000);
 
 describe("certificates", () => {
-  test("are swapped under load, half-written ones and those that do not match passed over, without one failed call", async () => {
-    const own = join(directory.path, "host-pki");
+  /** Files of this host's own, and new pairs for them from the same authority. */
+  function ownFiles(name: string) {
+    const own = join(directory.path, name);
     cpSync(join(service.dataDir, "pki"), own, { recursive: true });
     const files = { certFile: join(own, "in-use.pem"), keyFile: join(own, "in-use.key") };
+    copyFileSync(join(own, "agent-host-1.pem"), files.certFile);
+    copyFileSync(join(own, "agent-host-1.key"), files.keyFile);
     const fresh = async (): Promise<{ cert: string; key: string }> => {
       for (const end of ["pem", "key"]) rmSync(join(own, `agent-host-1.${end}`), { force: true });
       await ensureDevelopmentPki(own, { clock: systemClock, trustDomain: DEVELOPMENT_TRUST_DOMAIN });
@@ -262,8 +256,11 @@ describe("certificates", () => {
         key: readFileSync(join(own, "agent-host-1.key"), "utf8"),
       };
     };
-    copyFileSync(join(own, "agent-host-1.pem"), files.certFile);
-    copyFileSync(join(own, "agent-host-1.key"), files.keyFile);
+    return { files, fresh };
+  }
+
+  test("are swapped under load, half-written ones and those that do not match passed over, without one failed call", async () => {
+    const { files, fresh } = ownFiles("swapped");
     const log = keepingLog();
     // No lease outlives such a margin, so every call goes to the service.
     const limits = { leaseMarginMs: 600_000, reloadEveryMs: 3_600_000 };
@@ -304,6 +301,24 @@ describe("certificates", () => {
     expect(log.lines.filter((line) => line.startsWith("info: certificates loaded"))).toHaveLength(4);
     expect(log.lines.filter((line) => line.startsWith("error: certificates not loaded"))).toHaveLength(12);
     expect(log.lines.filter((line) => line.startsWith("warn"))).toEqual([]);
+    await host.close();
+  });
+
+  test("that are swapped cost no lease, and what is revoked after that is heard", async () => {
+    const account = "a3";
+    await house.connectOwn(account, "openai");
+    await house.place(account, "agent");
+    const { files, fresh } = ownFiles("kept");
+    const host = await connectListening({ ...options(), ...files, limits: { reloadEveryMs: 3_600_000 } });
+    await host.resolve({ ...wanted("kept-1"), account });
+    const next = await fresh();
+    writeFileSync(files.certFile, next.cert);
+    writeFileSync(files.keyFile, next.key);
+    expect(await host.reloadCertificates()).toBe(true);
+    expect(await host.resolve({ ...wanted("kept-2"), account })).toMatchObject({ isReused: true });
+    await house.connectOwn(account, "openai");
+    await vi.waitFor(() => expect(host.status().leases).toBe(0), { timeout: 10_000, interval: 20 });
+    expect(await host.resolve({ ...wanted("kept-3"), account })).toMatchObject({ isReused: false, keyVersion: 2n });
     await host.close();
   });
 
