@@ -198,8 +198,8 @@ export function parseConfig(env: Environment, development: boolean): ConfigReadi
     );
   }
   const resolvesPerSecond = {
-    perHost: rate("PLORI_RESOLVES_PER_SECOND_PER_HOST", "2000"),
-    perAccount: rate("PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT", "500"),
+    perHost: rate("PLORI_RESOLVES_PER_SECOND_PER_HOST", development ? "20000" : "2000"),
+    perAccount: rate("PLORI_RESOLVES_PER_SECOND_PER_ACCOUNT", development ? "5000" : "500"),
   };
   const modelListsPerMinute = Number(value("PLORI_MODEL_LISTS_PER_MINUTE") || "600");
   if (

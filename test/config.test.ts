@@ -87,7 +87,7 @@ test("the rates of routes are bounded, and never off", () => {
     const reading = parseConfig(env, true);
     return reading.kind === "ok" ? reading.config.resolvesPerSecond : reading.problems.length;
   };
-  expect(ratesOf("", "")).toEqual({ perHost: 2_000, perAccount: 500 });
+  expect(ratesOf("", "")).toEqual({ perHost: 20_000, perAccount: 5_000 });
   expect(ratesOf("1", "1000000")).toEqual({ perHost: 1, perAccount: 1_000_000 });
   for (const wrong of ["0", "-1", "1.5", "1000001", "many"]) expect(ratesOf(wrong, wrong)).toBe(2);
 });
