@@ -35,8 +35,9 @@ async function pick(account: string, filter = "", door: DoorName = "grpc"): Prom
 async function pickSettled(account: string, filter = ""): Promise<Picked> {
   const deadlineMs = Date.now() + 20_000;
   for (;;) {
-    const picked = await pick(account, filter);
-    if (picked.lists.every(({ state }) => state !== ModelListState.PENDING)) return picked;
+    const { lists } = await pick(account, filter);
+    // Read anew: a list that came between two pages is told by the last one and missing from the first.
+    if (lists.every(({ state }) => state !== ModelListState.PENDING)) return pick(account, filter);
     if (Date.now() > deadlineMs) throw new Error("the lists did not come");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
