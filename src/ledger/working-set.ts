@@ -1,11 +1,11 @@
 import { invariant } from "../base/errors.ts";
+import { RecentCache } from "../base/recent-cache.ts";
 import type { CreditEvent } from "./account-event.ts";
 import { type AccountState, emptyPool } from "./account-state.ts";
 import { compareBurnOrder } from "./burn-order.ts";
 import { judgeAccount } from "./judge-account.ts";
 import type { LedgerLoader, Repayment } from "./loader.ts";
 import { PriceBook, type PriceVersion } from "./price-book.ts";
-import { RecentCache } from "./recent-cache.ts";
 import { addToRollup, rollupKey } from "./rollup.ts";
 import type { ChargeRow, GrantRow, HoldRow, PoolRow, RollupRow, RouteFacts, TransferRow, UsageKind } from "./rows.ts";
 

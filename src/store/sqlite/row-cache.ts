@@ -1,4 +1,4 @@
-import { LRUCache } from "lru-cache";
+import { RecentCache } from "../../base/recent-cache.ts";
 
 /**
  * Rows of the hot set, kept in memory. The one process that opens the database also makes every change, so an entry is right until this process has an
@@ -6,11 +6,11 @@ import { LRUCache } from "lru-cache";
  * look into the database and the entry.
  */
 export class RowCache<V extends object> {
-  readonly #entries: LRUCache<string, V>;
+  readonly #entries: RecentCache<V>;
   readonly #load: (key: string) => V | undefined;
 
   constructor(maxEntries: number, load: (key: string) => V | undefined) {
-    this.#entries = new LRUCache({ max: maxEntries });
+    this.#entries = new RecentCache(maxEntries);
     this.#load = load;
   }
 
@@ -19,7 +19,10 @@ export class RowCache<V extends object> {
     const kept = this.#entries.get(key);
     if (kept !== undefined) return kept;
     const loaded = this.#load(key);
-    if (loaded !== undefined) this.#entries.set(key, loaded);
+    if (loaded !== undefined) {
+      this.#entries.set(key, loaded);
+      this.#entries.trim();
+    }
     return loaded;
   }
 

@@ -1,6 +1,7 @@
 /**
  * Keeps at least the `max` / 2 most recently used entries and at most `max`, in two generations: when the young one is half of it, it becomes the old one,
- * and what was not used since is forgotten. Nothing is forgotten except by `trim`, so that an entry in use cannot vanish.
+ * and what was not used since is forgotten. Nothing is forgotten except by `trim`, so that an entry in use cannot vanish. An entry that is used again and again
+ * costs one look-up a use; a list in the order of use would be mended each time.
  */
 export class RecentCache<V> {
   readonly #halfMax: number;
@@ -21,6 +22,11 @@ export class RecentCache<V> {
 
   set(key: string, value: V): void {
     this.#young.set(key, value);
+  }
+
+  delete(key: string): void {
+    this.#young.delete(key);
+    this.#old.delete(key);
   }
 
   /** Forgets what was not used lately, if there is too much. */
