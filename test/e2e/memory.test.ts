@@ -17,10 +17,12 @@ beforeEach(async () => {
 afterEach(() => bench.close());
 
 const COLLECT = { nodeArgs: ["--expose-gc", "--import", join(import.meta.dirname, "../support/collect-on-signal.ts")] };
+/** Nothing is asked of providers but what a test asks for: each question of ours puts the key into a header, which is another test's subject. */
+const QUIET = { ...COLLECT, env: { PLORI_PROBES_PER_MINUTE: "0", PLORI_MODEL_LISTS_PER_MINUTE: "0" } };
 /** So many that one copy a call would stand out. */
 const CALLS = 100;
-/** Seen: one to three, however many calls. */
-const SENT_COPIES_MAX = 4;
+/** Seen: one to three, now and then five, however many calls. Without our wiping it is 101 on the gRPC door and 35 on the other. */
+const SENT_COPIES_MAX = 10;
 /** OpenSSL's record, the stack that it is read to, and what the library below each door copied for itself. Seen: two or three. */
 const RECEIVED_COPIES_MAX = 4;
 /** Strings with the key in them. Seen: three to five. */
@@ -81,7 +83,7 @@ test.each([
     await first.as("settings").keyVault.connectKey(key);
     await first.end();
     // A process that has never seen the key pasted.
-    const service = await bench.start(undefined, COLLECT);
+    const service = await bench.start(undefined, QUIET);
     await ready(service);
     const { router } = service.as("agent-host-1", door);
     for (let call = 0; call < CALLS; call += 1) {
@@ -107,7 +109,7 @@ describe("a pasted key, after a garbage collection, lies only in strings, in our
     ["connect", "openai"],
     ["connect as JSON", "deepseek"],
   ] as const)("sent to the door %s, a key of %s", async (how, provider) => {
-    const service = await bench.start(undefined, COLLECT);
+    const service = await bench.start(undefined, QUIET);
     await ready(service);
     const secret = bench.simulators[provider].mintKey();
     await settings(service, how).keyVault.connectKey({ account: "a1", provider: PROVIDER_NUMBER[provider], secret });
