@@ -71,11 +71,14 @@ export const PROVIDER_NUMBER: Readonly<Record<SimulatedProvider, Provider>> = {
   together: Provider.TOGETHER,
 };
 
+/** No list of models is fetched behind a test's back: tests look at what the providers were asked. */
+const NO_LISTS = { PLORI_MODEL_LISTS_PER_MINUTE: "0" };
+
 /** Starts everything. `env`: further settings of the service. */
 export async function openHouse(env: Readonly<Record<string, string>> = {}): Promise<House> {
   const directory = temporaryDirectory();
   const simulators = await startProviderSimulators();
-  const options = { dataDir: directory.path, providerUrls: simulators.providerUrlsJson, env };
+  const options = { dataDir: directory.path, providerUrls: simulators.providerUrlsJson, env: { ...NO_LISTS, ...env } };
   const service = await startService(options).catch(async (error: unknown) => {
     await simulators.close();
     directory.remove();

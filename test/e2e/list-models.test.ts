@@ -8,7 +8,7 @@ import { refused } from "./refusal.ts";
 let house: House;
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openHouse({ PLORI_MODEL_LISTS_PER_MINUTE: "600" });
 });
 afterAll(async () => {
   await house.close();
