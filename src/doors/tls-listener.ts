@@ -3,10 +3,10 @@ import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { watchFiles } from "../base/watch-files.ts";
 import type { RoleMap } from "../identity/role-map.ts";
 import { type Blocklist, type Peer, readPeer, spiffeIdOf } from "./peer.ts";
 import { loadTlsMaterial, type TlsMaterial, type TlsSource } from "./tls-material.ts";
-import { watchFiles } from "./watch-files.ts";
 
 /** What a listener needs. Times are in milliseconds. */
 export interface TlsListenerOptions {
@@ -128,7 +128,7 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
       log.info("TLS material loaded", { notAfter: new Date(next.notAfterMs).toISOString() });
       return true;
     } catch (error) {
-      const why = error instanceof Error && !("code" in error) ? error.message : "a file could not be read";
+      const why = error instanceof Error && !("code" in error) ? error.message : "OpenSSL does not load it";
       log.error("TLS material not loaded; the last good one serves on", { why });
       return false;
     }

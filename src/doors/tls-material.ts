@@ -1,6 +1,5 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
+import { certificatesIn, isPair, readPem } from "../base/pem.ts";
 
 /** Where a listener's certificate, its key and the authorities of its clients come from. */
 export type TlsSource =
@@ -18,16 +17,13 @@ export interface TlsMaterial {
   readonly notAfterMs: number;
 }
 
-const FILE_MAX_BYTES = 1024 * 1024;
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
 /** Reads and checks TLS material. Throws an Error that names the part that is wrong and shows nothing of it. */
 export async function loadTlsMaterial(source: TlsSource, nowMs: number): Promise<TlsMaterial> {
   if (source.kind === "pem") return checkTlsMaterial(source, nowMs);
   const [cert, key, ca] = await Promise.all([
-    readPem(source.certFile),
-    readPem(source.keyFile),
-    readPem(source.caFile),
+    readPem(source.certFile, "certificate"),
+    readPem(source.keyFile, "private key"),
+    readPem(source.caFile, "client authority"),
   ]);
   return checkTlsMaterial({ cert, key, ca }, nowMs);
 }
@@ -37,8 +33,8 @@ export function checkTlsMaterial(
   pem: { readonly cert: string; readonly key: string; readonly ca: string },
   nowMs: number,
 ): TlsMaterial {
-  const [leaf, ...intermediates] = certificates(pem.cert, "certificate");
-  const authorities = certificates(pem.ca, "client authority");
+  const [leaf, ...intermediates] = certificatesIn(pem.cert, "certificate");
+  const authorities = certificatesIn(pem.ca, "client authority");
   // Without an authority Node falls back to the public ones, and any certificate of the Web would pass.
   if (authorities.length === 0) throw new Error("the client authority file holds no certificate");
   if (authorities.some((authority) => !authority.ca)) throw new Error("a client authority is not an authority");
@@ -55,32 +51,4 @@ export function checkTlsMaterial(
   createSecureContext({ cert: pem.cert, key: pem.key, ca: pem.ca });
   const fingerprints = new Set(authorities.map((authority) => authority.fingerprint256));
   return { cert: pem.cert, key: pem.key, ca: pem.ca, authorities: fingerprints, notAfterMs };
-}
-
-async function readPem(file: string): Promise<string> {
-  const bytes = await readFile(file);
-  if (bytes.length > FILE_MAX_BYTES) throw new Error("a TLS file is larger than 1 MiB");
-  return bytes.toString("latin1");
-}
-
-function certificates(pem: string, part: string): X509Certificate[] {
-  const blocks = pem.match(PEM_CERTIFICATE) ?? [];
-  // A file that was caught half-written ends within a certificate.
-  if (blocks.length !== pem.split("-----BEGIN CERTIFICATE-----").length - 1)
-    throw new Error(`the ${part} file is cut short`);
-  return blocks.map((block) => {
-    try {
-      return new X509Certificate(block);
-    } catch {
-      throw new Error(`the ${part} file does not parse`);
-    }
-  });
-}
-
-function isPair(leaf: X509Certificate, key: string): boolean {
-  try {
-    return leaf.checkPrivateKey(createPrivateKey(key));
-  } catch {
-    throw new Error("the private key does not parse");
-  }
 }

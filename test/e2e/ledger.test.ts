@@ -1,15 +1,14 @@
 import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { ChargeSchema, Component, HoldState } from "../../src/gen/plori/ledger/v1/ledger_pb.ts";
 import { RecordOutcome, UsageGrouping } from "../../src/gen/plori/ledger/v1/ledger_service_pb.ts";
 import { Provider } from "../../src/gen/plori/type/v1/type_pb.ts";
 import { startProviderSimulators } from "../simulators/start.ts";
 import { type Clients, type ServiceProcess, startService } from "../support/service-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { refused } from "./refusal.ts";
 
 const MODEL = "openai/gpt-5.5";
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -76,8 +75,7 @@ async function record(account: string, callId: string, route: string) {
 }
 
 async function reasonOf(pending: Promise<unknown>): Promise<string> {
-  const error = ConnectError.from(await pending.catch((thrown: unknown) => thrown));
-  return error.findDetails(ErrorInfoSchema)[0]?.reason ?? error.message;
+  return (await refused(pending)).reason;
 }
 
 test("a hold is extended and released by its own host alone", async () => {
@@ -96,7 +94,7 @@ test("a hold is extended and released by its own host alone", async () => {
   expect((await record("holds", "call-1", route))?.outcome).toBe(RecordOutcome.CREATED);
   expect(await reasonOf(host.ledger.extendHold({ account: "holds", hold: hold.name }))).toBe("CALL_SETTLED");
   const wrong = host.ledger.extendHold({ account: "", hold: "", usedSoFar: { outputTokens: -1n }, requestId: "x" });
-  const message = ConnectError.from(await wrong.catch((thrown: unknown) => thrown)).message;
+  const { message } = await refused(wrong);
   for (const field of ["account", "hold", "used_so_far.output_tokens", "request_id"]) expect(message).toContain(field);
 });
 

@@ -76,14 +76,8 @@ export function fakeHandlers(some: SomeHandlers): Handlers {
       previewCharge: notUnderTest,
       reconcileDay: notUnderTest,
       watchAccounts: notStreamedUnderTest,
-      // biome-ignore lint/correctness/useYield: it fails before its first answer
-      async *exportCharges() {
-        await notUnderTest();
-      },
-      // biome-ignore lint/correctness/useYield: it fails before its first answer
-      async *verifyLedger() {
-        await notUnderTest();
-      },
+      exportCharges: notStreamedUnderTest,
+      verifyLedger: notStreamedUnderTest,
       ...some.ledger,
     },
   };

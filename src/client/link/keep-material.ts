@@ -1,8 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
+import { watchFiles } from "../../base/watch-files.ts";
 import type { HostLog } from "../log.ts";
 import type { Link } from "./link.ts";
 import { loadMaterial, type Material, type MaterialFiles } from "./material.ts";
-import { watchFiles } from "./watch-files.ts";
 
 /** What keeping the connection's material up to date needs. */
 export interface KeepMaterialOptions {
